@@ -1,0 +1,1 @@
+"""HTTP in: the public APIs, the workers' API and the console's files."""

@@ -1,0 +1,1 @@
+"""Route tables, one module for each noun."""

@@ -1,0 +1,1 @@
+"""The Celery app, its one configuration, queue names and wake-ups."""

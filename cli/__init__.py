@@ -1,0 +1,1 @@
+"""The gridloom command: speaks HTTP and starts processes."""

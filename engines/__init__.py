@@ -1,0 +1,1 @@
+"""Built-in partitioners and assemblers, each a data package in the users' own format."""

@@ -1,0 +1,1 @@
+"""The vocabulary of the fabric: states, ids, settings, errors, manifests, wire messages."""

@@ -1,0 +1,1 @@
+"""Where a job's output goes, one module for each descriptor."""

@@ -1,0 +1,1 @@
+"""Where a job's input comes from, one module for each descriptor."""

@@ -1,0 +1,1 @@
+"""Runs tasks on one machine; holds no database."""

@@ -1,0 +1,1 @@
+"""Ways to run one script: one module for each runner."""

@@ -1,0 +1,1 @@
+"""The steps of an attempt's life, one module for each."""
