@@ -128,6 +128,8 @@ TASK_MOVES: dict[TaskState, frozenset[TaskState]] = {
     TaskState.ASSIGNED: _BACK_OR_OUT | {TaskState.RECEIVED},
     TaskState.RECEIVED: _BACK_OR_OUT | {TaskState.RUNNING, TaskState.COMPLETED},
     TaskState.RUNNING: _BACK_OR_OUT | {TaskState.COMPLETED},
+    # Only when a later run of the partitioner wrote other bytes under the same index.
+    TaskState.COMPLETED: frozenset({TaskState.SCHEDULED}),
 }
 
 

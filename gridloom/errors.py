@@ -1,0 +1,126 @@
+"""Every error the fabric raises on purpose.
+
+    GridloomError                  status 500
+      BadInput                     400   what a caller sent can't be used; `field` names the place
+        BadManifest                400
+        BadArchive                 400
+        BadParameters              400   `field` is a JSON pointer
+        BadState                   400   the thing exists but may not be changed so now
+      Unauthorized                 401
+      Forbidden                    403
+      NotFound                     404
+      TooLarge                     413
+      Unavailable                  503   retryable: a part of the fabric can't be reached
+        StoreUnavailable           503   retryable
+        BrokerUnavailable          503   retryable
+      AttemptFailed                -     an attempt ends; `reason` says why
+        RunnerFailed               -     the runner itself broke
+      LeaseLost                    409   the caller no longer holds what it writes to
+      SetupFailed                  -     a process can't start; the message tells the operator what to do
+
+`status` is the HTTP status that a renderer uses, `retryable` whether the same call may succeed later.
+"""
+
+from gridloom.states import EndReason
+
+
+class GridloomError(Exception):
+    """Base of all; the message says what is wrong and which thing it concerns."""
+
+    status = 500
+    retryable = False
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class BadInput(GridloomError):
+    """Raised when what a caller sent can't be used."""
+
+    status = 400
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class BadManifest(BadInput):
+    """Raised when a manifest or template breaks the contract's rules."""
+
+
+class BadArchive(BadInput):
+    """Raised when an uploaded archive is not a tar of a component, or tries to leave its folder."""
+
+
+class BadParameters(BadInput):
+    """Raised when parameters don't match a component's schema."""
+
+
+class BadState(BadInput):
+    """Raised when a thing may not be changed in the state it is in."""
+
+
+class Unauthorized(GridloomError):
+    """Raised when a call carries no valid token."""
+
+    status = 401
+
+
+class Forbidden(GridloomError):
+    """Raised when the token is valid but not for this call."""
+
+    status = 403
+
+
+class NotFound(GridloomError):
+    """Raised when there is no such thing, or it is not the caller's."""
+
+    status = 404
+
+
+class TooLarge(GridloomError):
+    """Raised when a body or file exceeds its cap."""
+
+    status = 413
+
+
+class Unavailable(GridloomError):
+    """Raised when a part of the fabric can't be reached now."""
+
+    status = 503
+    retryable = True
+
+
+class StoreUnavailable(Unavailable):
+    """Raised when the object store can't be read or written now."""
+
+
+class BrokerUnavailable(Unavailable):
+    """Raised when the broker can't be reached now."""
+
+
+class LeaseLost(GridloomError):
+    """Raised when the caller no longer holds the lease it acts under."""
+
+    status = 409
+
+
+class AttemptFailed(GridloomError):
+    """Raised inside an attempt to end it with a reason."""
+
+    def __init__(self, reason: EndReason, message: str, *, exit_code: int | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.exit_code = exit_code
+
+
+class RunnerFailed(AttemptFailed):
+    """Raised when a runner or slot itself broke, through no fault of the user's code."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(EndReason.RUNNER_FAILED, message)
+
+
+class SetupFailed(GridloomError):
+    """Raised when a process can't start; the message tells the operator what to do."""
