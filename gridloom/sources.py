@@ -1,0 +1,16 @@
+"""Where a job's input comes from, as it travels from the control plane to the worker that fetches it."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class SourceSpec(BaseModel):
+    """A data source: the published descriptor and its params; `blob_key` is where an uploaded file lies."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    descriptor: str
+    params: dict[str, Any] = {}
+    blob_key: str | None = None
+    name: str = ""

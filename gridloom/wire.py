@@ -1,0 +1,259 @@
+"""Messages between scheduler, control plane and workers: hints, and the bodies of the workers' API.
+
+Every write names the attempt number it acts under; that number is the fencing token. Bytes travel in a frame's tail
+(`gridloom.frames`): an offset without a key counts from the tail's start.
+"""
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gridloom.devices import Capacity, Needs
+from gridloom.sources import SourceSpec
+from gridloom.states import EndReason, Stage
+
+INLINE_CHUNK_BYTES = 64 * 1024  #: chunks up to this size travel inside the claim's answer
+INLINE_RESULT_BYTES = 256 * 1024  #: results of a task up to this size travel inside the commit
+BUNDLE_MAX = 64  #: most chunks in one hint
+
+
+class Message(BaseModel):
+    """Base of all: frozen, and strict about unknown members since both sides are ours."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Hint(Message):
+    """What a Celery message says: these tasks may be waiting. It carries no authority."""
+
+    job_id: str
+    stage: Stage
+    chunks: tuple[int, ...]
+    needs: Needs
+
+
+class RegisterRequest(Message):
+    """A worker announces itself; `incarnation` is new at each start, so leases of an earlier one end at once."""
+
+    name: str = Field(min_length=1, max_length=200)
+    incarnation: str
+    version: str
+    host: str
+    runner: str
+    isolation: str
+    slots: int = Field(ge=1)
+    capacity: Capacity
+
+
+class RegisterReply(Message):
+    """The worker's own identity; `token` authorises every later call."""
+
+    worker_id: str
+    token: str
+    lease_s: float
+
+
+class BlobSpan(Message):
+    """Bytes in the object store."""
+
+    key: str
+    offset: int = 0
+    size: int
+
+
+class ClaimRequest(Message):
+    """Ask for the leases of a bundle's tasks."""
+
+    job_id: str
+    stage: Stage
+    chunks: tuple[int, ...] = Field(max_length=BUNDLE_MAX)
+
+
+class ComponentRef(Message):
+    """Which code to run: an uploaded component at one revision."""
+
+    id: str
+    owner_id: str
+    name: str
+    version: str
+    revision: int
+    entrypoint: str
+    image: str
+    archive_key: str
+    digest: str
+
+
+class Claimed(Message):
+    """One task won: its fencing token, and for the app stage the chunk, inline (`offset` into the tail) or stored."""
+
+    chunk: int
+    attempt: int
+    size: int = 0
+    offset: int | None = None
+    blob: BlobSpan | None = None
+
+
+class Work(Message):
+    """What is the same for every task of a bundle. `env` holds the stage's parameters and secrets by variable."""
+
+    owner_id: str
+    component: ComponentRef
+    env: dict[str, str]
+    needs: Needs
+    timeout_s: float | None = None
+    source: SourceSpec | None = None
+    max_chunks: int = 0
+
+
+class ClaimReply(Message):
+    """The tasks won; `work` is None when there are none."""
+
+    lease_s: float
+    work: Work | None = None
+    claimed: tuple[Claimed, ...] = ()
+
+
+class Hold(Message):
+    """One lease that a worker believes to hold."""
+
+    job_id: str
+    stage: Stage
+    chunk: int
+    attempt: int
+    running_since: datetime | None = None
+
+
+class HeartbeatRequest(Message):
+    """Renew these leases."""
+
+    holds: tuple[Hold, ...]
+    free: Capacity
+
+
+class HeartbeatReply(Message):
+    """`lost` are no longer the worker's: kill them and drop their results."""
+
+    lease_s: float
+    lost: tuple[Hold, ...] = ()
+
+
+class ReleaseRequest(Message):
+    """Hand leases back untouched."""
+
+    holds: tuple[Hold, ...]
+
+
+class ResultFile(Message):
+    """One file that a task left: in the commit's tail, or under a key of the attempt's own."""
+
+    name: str
+    size: int
+    offset: int = 0
+    key: str | None = None
+
+
+class AttemptResult(Message):
+    """How one attempt ended; `reason` None is success. `total` is the partitioner's number of chunks."""
+
+    chunk: int
+    attempt: int
+    reason: EndReason | None = None
+    exit_code: int | None = None
+    message: str = ""
+    started_at: datetime | None = None
+    ended_at: datetime
+    cpu_s: float = 0.0
+    peak_memory_mib: float = 0.0
+    files: tuple[ResultFile, ...] = ()
+    total: int | None = None
+
+
+class LogSegment(Message):
+    """Log lines of a range of chunks: zstd of JSON lines `{t, c, a, s, m}` at `offset` in the tail, where t is the
+    time in microseconds since 1970, c the chunk, a the attempt, s the stream and m the text."""
+
+    first_chunk: int
+    last_chunk: int
+    lines: int
+    offset: int
+    size: int
+
+
+class CommitRequest(Message):
+    """Ends of attempts of one stage, and what they printed; the tail becomes one stored object."""
+
+    job_id: str
+    stage: Stage
+    results: tuple[AttemptResult, ...]
+    logs: tuple[LogSegment, ...] = ()
+
+
+class CommitReply(Message):
+    """`dropped` are (chunk, attempt) pairs whose lease was no longer held: their results don't count."""
+
+    dropped: tuple[tuple[int, int], ...] = ()
+
+
+class LogsRequest(Message):
+    """Output of attempts that still run."""
+
+    job_id: str
+    stage: Stage
+    logs: tuple[LogSegment, ...]
+
+
+class NewChunk(Message):
+    """One finished chunk: in the tail (`key` None) or already stored."""
+
+    index: int = Field(ge=0)
+    size: int
+    sha256: str
+    offset: int = 0
+    key: str | None = None
+
+
+class ChunksRequest(Message):
+    """Chunks that a running partition attempt has finished."""
+
+    job_id: str
+    attempt: int
+    chunks: tuple[NewChunk, ...]
+
+
+class OutputFile(Message):
+    """One file of a job's output, stored under the assemble attempt's own prefix."""
+
+    path: str
+    size: int
+    key: str
+    offset: int = 0
+
+
+class OutputsRequest(Message):
+    """Files that a running assemble attempt has stored."""
+
+    job_id: str
+    attempt: int
+    files: tuple[OutputFile, ...]
+
+
+class StageRequest(Message):
+    """A stage task moves to its next phase: the job's state follows (Uploading → Partitioning)."""
+
+    job_id: str
+    stage: Stage
+    attempt: int
+
+
+class TaskResults(Message):
+    """Result files of one task, with keys."""
+
+    chunk: int
+    files: tuple[ResultFile, ...]
+
+
+class ResultsPage(Message):
+    """One page of a job's results in chunk order; `next_chunk` None is the end."""
+
+    tasks: tuple[TaskResults, ...]
+    next_chunk: int | None = None

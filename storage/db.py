@@ -1,0 +1,77 @@
+"""The database: one engine, and the only two ways to reach it, a read and a write transaction."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, create_engine, event
+from sqlalchemy.engine import make_url
+
+from gridloom.errors import SetupFailed
+
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",  # NORMAL may lose the last commits when the power fails
+    "busy_timeout=10000",
+    "foreign_keys=ON",
+    "journal_size_limit=67108864",
+    "cache_size=-16384",
+)
+
+
+class Database:
+    """Owns the engine; nobody else opens or commits a transaction."""
+
+    def __init__(self, url: str) -> None:
+        """Open `url` (SQLite or PostgreSQL, SQLAlchemy's form; `postgresql://` means psycopg).
+
+        Raises:
+            SetupFailed: when the URL names another database.
+        """
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+        if backend == "sqlite":
+            self.engine = create_engine(parsed, connect_args={"timeout": 10})
+            event.listen(self.engine, "connect", _set_pragmas)
+            event.listen(self.engine, "begin", _begin_sqlite)
+        elif backend == "postgresql":
+            self.engine = create_engine(
+                parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=10, max_overflow=10
+            )
+        else:
+            raise SetupFailed(f"GRIDLOOM_DATABASE_URL: {backend} is not supported, use sqlite or postgresql")
+        self.is_sqlite = backend == "sqlite"
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Open a read transaction."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Open a write transaction; leaving the block commits, an exception rolls back.
+
+        On SQLite it takes the write lock at once, so a compare-and-set never fails half way for want of it.
+        """
+        with self.engine.connect().execution_options(gridloom_write=True) as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def _set_pragmas(connection: Any, _record: Any) -> None:
+    if not isinstance(connection, sqlite3.Connection):
+        return
+    connection.isolation_level = None  # we say BEGIN ourselves
+    for pragma in _PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    wanted = "IMMEDIATE" if connection.get_execution_options().get("gridloom_write") else "DEFERRED"
+    connection.exec_driver_sql(f"BEGIN {wanted}")
+

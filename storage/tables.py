@@ -1,0 +1,248 @@
+"""Every table of the fabric. What a column means that its name doesn't say stands beside it.
+
+Migrations under `storage/migrations` create and change them; a test compares the two.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from storage.columns import Instant
+
+Json = JSON().with_variant(JSONB(), "postgresql")
+BigId = BigInteger().with_variant(Integer(), "sqlite")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("user_name", String(64), nullable=False, unique=True),
+    Column("email", String(254), nullable=False, server_default=""),
+    Column("weight", Float, nullable=False, server_default="1"),  # share of the machines among owners
+    Column("created_at", Instant, nullable=False),
+    Column("deleted_at", Instant),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("account_id", ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("name", String(200), nullable=False),
+    Column("key_hash", String(64), nullable=False, unique=True),  # SHA-256 of a 256-bit random key, hex
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("revoked_at", Instant),
+)
+
+components = Table(
+    "components",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("owner_id", ForeignKey("accounts.id")),  # null: built in
+    Column("kind", String(12), nullable=False),  # app, partitioner, assembler
+    Column("name", String(64), nullable=False),
+    Column("major", Integer, nullable=False),
+    Column("minor", Integer, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("is_public", Boolean, nullable=False, server_default=text("false")),
+    Column("passthrough", Boolean, nullable=False, server_default=text("false")),  # built in; never starts a process
+    Column("revision", Integer, nullable=False),
+    Column("manifest", Json, nullable=False),  # gridloom.manifests.Manifest as JSON
+    Column("schema", Json),  # schema.json of the package
+    Column("archive_key", String(1024), nullable=False),
+    Column("digest", String(44), nullable=False),  # SHA-256 of the uploaded archive, base64
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("deleted_at", Instant),
+    Index("ix_components_lookup", "name", "kind", "owner_id"),
+    UniqueConstraint("owner_id", "kind", "name", "major", "minor"),
+)
+
+templates = Table(
+    "templates",
+    metadata,
+    Column("owner_id", ForeignKey("accounts.id"), primary_key=True),
+    Column("id", String(200), primary_key=True),
+    Column("body", Json, nullable=False),  # gridloom.templates.Template as JSON
+    Column("is_public", Boolean, nullable=False, server_default=text("false")),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("owner_id", ForeignKey("accounts.id"), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("template_id", String(200), nullable=False, server_default=""),
+    Column("template_info", Json),  # id, owner, description and the three tags, as they were at creation
+    Column("app_tag", String(200), nullable=False),
+    Column("partitioner_tag", String(200), nullable=False),
+    Column("assembler_tag", String(200), nullable=False),
+    Column("params", Json, nullable=False),  # {partitioner, app, assembler, …}
+    Column("data_source", Json),
+    Column("data_destination", Json),
+    Column("config", Json, nullable=False),  # {task_timeout_s, job_timeout_s, max_task_retries, is_test_job}
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("upload", Json),  # file source: {key, name, size, confirmed}
+    Column("plan", Json),  # gridloom.plan.JobPlan, frozen by run
+    Column("state", String(32), nullable=False),
+    Column("state_times", Json, nullable=False),  # state: RFC 3339
+    Column("end_reason", String(32)),
+    Column("error_message", Text, nullable=False, server_default=""),
+    Column("warning", Text, nullable=False, server_default=""),
+    # For display and bundle sizes only; what may happen next is asked of the tasks' rows.
+    Column("chunks", Integer, nullable=False, server_default="0"),
+    Column("completed", Integer, nullable=False, server_default="0"),
+    Column("busy_s", Float, nullable=False, server_default="0"),  # sum of the completed tasks' run times
+    Column("total", Integer),  # chunks, once the partitioner has ended
+    Column("output_epoch", Integer),  # the assemble attempt whose output counts
+    Column("output_cursor", Integer, nullable=False, server_default="0"),  # next chunk to list as output
+    Column("output_expires_at", Instant),
+    Column("created_at", Instant, nullable=False),
+    Column("submitted_at", Instant),
+    Column("started_at", Instant),
+    Column("ended_at", Instant),
+    Column("deadline_at", Instant),
+    Column("deleted_at", Instant),
+    Column("purged_at", Instant),  # its bytes are gone from the store
+    Index("ix_jobs_owner_created", "owner_id", "created_at"),
+    Index("ix_jobs_state", "state"),
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id"), primary_key=True),
+    Column("stage", String(10), primary_key=True),
+    Column("chunk", Integer, primary_key=True, autoincrement=False),
+    Column("state", String(10), nullable=False),
+    Column("attempt", Integer, nullable=False, server_default="0"),  # the fencing token
+    Column("worker_id", String(64)),
+    Column("lease_until", Instant),
+    Column("not_before", Instant),
+    Column("hinted_at", Instant),
+    Column("created_at", Instant, nullable=False),
+    Column("received_at", Instant),
+    Column("started_at", Instant),
+    Column("ended_at", Instant),
+    Column("user_failures", Integer, nullable=False, server_default="0"),
+    Column("infra_failures", Integer, nullable=False, server_default="0"),
+    Column("kills", Integer, nullable=False, server_default="0"),  # workers lost in a row while it ran
+    Column("reason", String(32)),
+    Column("exit_code", Integer),
+    Column("message", Text),
+    Column("chunk_key", String(1024)),
+    Column("chunk_offset", BigInteger),
+    Column("chunk_size", BigInteger),
+    Column("chunk_sha256", String(64)),
+    Column("results", Json),  # list of [name, size, key, offset]
+    Column("cpu_s", Float),
+    Column("peak_memory_mib", Float),
+    Index("ix_tasks_todo", "job_id", "stage", "state", "chunk"),
+    Index(
+        "ix_tasks_lease",
+        "lease_until",
+        sqlite_where=text("state IN ('Received', 'Running')"),
+        postgresql_where=text("state IN ('Received', 'Running')"),
+    ),
+    sqlite_with_rowid=False,
+)
+
+attempts = Table(
+    "attempts",  # attempts that ended without a result and were tried again; the last one is the task's own row
+    metadata,
+    Column("job_id", ForeignKey("jobs.id"), primary_key=True),
+    Column("stage", String(10), primary_key=True),
+    Column("chunk", Integer, primary_key=True, autoincrement=False),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("worker_id", String(64)),
+    Column("received_at", Instant),
+    Column("started_at", Instant),
+    Column("ended_at", Instant),
+    Column("reason", String(32)),
+    Column("exit_code", Integer),
+    Column("message", Text),
+)
+
+log_segments = Table(
+    "log_segments",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("job_id", ForeignKey("jobs.id"), nullable=False),
+    Column("stage", String(10), nullable=False),
+    Column("first_chunk", Integer, nullable=False),
+    Column("last_chunk", Integer, nullable=False),
+    Column("lines", Integer, nullable=False),
+    Column("key", String(1024), nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Index("ix_log_segments_job", "job_id", "id"),
+)
+
+outputs = Table(
+    "outputs",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id"), primary_key=True),
+    Column("epoch", Integer, primary_key=True, autoincrement=False),  # the assemble attempt
+    Column("path", String(4096), primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("key", String(1024), nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(200), nullable=False, index=True),
+    Column("incarnation", String(64), nullable=False),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("state", String(10), nullable=False),  # live, gone
+    Column("host", String(255), nullable=False),
+    Column("runner", String(32), nullable=False),
+    Column("isolation", String(64), nullable=False),
+    Column("version", String(32), nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("cores", Float, nullable=False),
+    Column("memory_mib", Integer, nullable=False),
+    Column("gpus", Json, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+)
+
+locks = Table(
+    "locks",  # leadership by lease
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("holder", String(64), nullable=False),
+    Column("until", Instant, nullable=False),
+)
