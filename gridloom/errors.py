@@ -8,10 +8,13 @@
         BadState                   400   the thing exists but may not be changed so now
       Unauthorized                 401
       Forbidden                    403
+        AddressRefused             403   a name leads to an address that is neither public nor allowed
       NotFound                     404
+        BlobMissing                404   the object store has no such key
       TooLarge                     413
       Unavailable                  503   retryable: a part of the fabric can't be reached
         StoreUnavailable           503   retryable
+          StoreFull                503   retryable; the disk has no space left
         BrokerUnavailable          503   retryable
       AttemptFailed                -     an attempt ends; `reason` says why
         RunnerFailed               -     the runner itself broke
@@ -73,10 +76,18 @@ class Forbidden(GridloomError):
     status = 403
 
 
+class AddressRefused(Forbidden):
+    """Raised when a host name leads to an address that is neither public nor allowed by the operator."""
+
+
 class NotFound(GridloomError):
     """Raised when there is no such thing, or it is not the caller's."""
 
     status = 404
+
+
+class BlobMissing(NotFound):
+    """Raised when the object store has no such key."""
 
 
 class TooLarge(GridloomError):
@@ -94,6 +105,10 @@ class Unavailable(GridloomError):
 
 class StoreUnavailable(Unavailable):
     """Raised when the object store can't be read or written now."""
+
+
+class StoreFull(StoreUnavailable):
+    """Raised when bytes can't be stored because the disk has no space left."""
 
 
 class BrokerUnavailable(Unavailable):
