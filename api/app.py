@@ -1,0 +1,111 @@
+"""Puts the control plane together: what it holds open, and which routes lie where.
+
+| prefix                          | routers                            | still to come                                   |
+|---------------------------------|------------------------------------|-------------------------------------------------|
+| /                               | health, links                      | console                                         |
+| /v1/auth                        | auth                               | api_keys, otp, secrets, user, oauth2            |
+| /v1/dev                         | apps, engines, templates           | publish and import of each, cache               |
+| /v1/customer = /v1/computing    | jobs                               | tasks, logs, events, stats, metrics, contact    |
+| /v1/wallet                      |                                    | balance, transactions, rates, coupons, top_up   |
+| /internal/v1                    | the workers' API                   |                                                 |
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio.to_thread
+from fastapi import APIRouter, FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+from api import bootstrap, errors
+from api.context import Context
+from api.routes import auth, health, meta
+from api.tokens import TokenGate, derive_key
+from gridloom.settings import Settings
+from gridloom.version import VERSION
+from storage import migrate
+from storage.db import Database
+from storage.group_commit import GroupCommitter
+from storage.links import LinkSigner
+from storage.stores import open_store
+
+_MIB = 1024 * 1024
+
+
+def public_apis() -> dict[str, meta.PublicApi]:
+    """Return every public API by its prefix."""
+    customer = meta.PublicApi("Customer API", ())
+    return {
+        "/v1/auth": meta.PublicApi("Authentication API", (auth.router,)),
+        "/v1/dev": meta.PublicApi("Developer API", ()),
+        "/v1/customer": customer,
+        "/v1/computing": customer,
+        "/v1/wallet": meta.PublicApi("Wallet API", ()),
+    }
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Build the control plane; database and store are opened when the server starts it, and closed when it ends."""
+    app = FastAPI(
+        title="Gridloom",
+        version=VERSION,
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        strict_content_type=False,  # old clients send JSON without saying so
+        max_body_size=settings.max_body_mib * _MIB,
+    )
+    app.state.settings = settings
+    errors.install(app)
+    app.add_middleware(
+        CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], expose_headers=["*"]
+    )
+    app.include_router(health.router)
+    for prefix, api in public_apis().items():
+        app.include_router(_router(prefix, api), prefix=prefix)
+    return app
+
+
+def _router(prefix: str, api: meta.PublicApi) -> APIRouter:
+    router = APIRouter()
+    for part in (*api.routers, meta.info_router, meta.docs_router(prefix, api)):
+        router.include_router(part)
+    return router
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    context = await anyio.to_thread.run_sync(open_context, app.state.settings)
+    app.state.context = context
+    app.state.gate = TokenGate(context.database, context.settings.secret_key.get_secret_value())
+    try:
+        yield
+    finally:
+        await anyio.to_thread.run_sync(close_context, context)
+
+
+def open_context(settings: Settings) -> Context:
+    """Open database and store, bring the tables up to date, and put in place what a first start needs.
+
+    Raises:
+        SetupFailed: when a URL is not supported or the secret is too short.
+    """
+    database = Database(settings.database_url)
+    migrate.upgrade(database)
+    context = Context(
+        settings=settings,
+        database=database,
+        writer=GroupCommitter(database),
+        store=open_store(settings.store_url),
+        links=LinkSigner(derive_key(settings.secret_key.get_secret_value(), "gridloom link")),
+    )
+    bootstrap.first_account(context)
+    bootstrap.builtin_engines(context)
+    return context
+
+
+def close_context(context: Context) -> None:
+    """Finish the waiting writes and close the database."""
+    context.writer.close()
+    context.database.close()

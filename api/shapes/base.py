@@ -1,0 +1,83 @@
+"""What every request and answer shape shares: camelCase names, numbers as text, paging, the generic answer."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic.alias_generators import to_camel
+
+Int64Text = Annotated[int, PlainSerializer(str, return_type=str)]
+"""An int64 on the wire: sent as decimal text, read as number or text."""
+
+
+class Shape(BaseModel):
+    """Base of all: camelCase out, camelCase and snake_case in, unknown members ignored."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
+
+
+class ErrorDetail(Shape):
+    """What went wrong; `code` repeats the HTTP status."""
+
+    code: int
+    message: str
+    description: str = ""
+
+
+class GenericResponse(Shape):
+    """The answer of calls that have nothing else to say."""
+
+    ok: bool = True
+    request_id: str = ""
+    message: str = ""
+    error: ErrorDetail | None = None
+
+
+class ErrorBody(GenericResponse):
+    """The body of every failure: the generic answer, and what an rpcStatus parser looks for."""
+
+    ok: bool = False
+    code: int = 2
+    details: list[dict[str, Any]] = []
+
+
+class PaginatedResponse(Shape):
+    """Where a list's rows lie among all that match."""
+
+    total: int
+    offset: int
+    has_previous: bool
+    has_next: bool
+
+    @classmethod
+    def of(cls, *, total: int, offset: int, rows: int) -> "PaginatedResponse":
+        """Describe `rows` rows that start at `offset` of `total`."""
+        return cls(total=total, offset=offset, has_previous=offset > 0, has_next=offset + rows < total)
+
+
+class PaginationRequest(Shape):
+    """Paging as it stands inside a request body."""
+
+    limit: int = Field(0, ge=0)
+    offset: int = Field(0, ge=0)
+
+
+class DataSource(Shape):
+    """A data source or destination: the published descriptor and its params."""
+
+    data_source_descriptor: str = ""
+    params: dict[str, Any] = {}
+
+
+class Version(Shape):
+    """The server's version."""
+
+    major: int
+    minor: int
+    tag: int = 0
+
+
+class InfoResponse(Shape):
+    """Version and notices."""
+
+    version: Version
+    messages: dict[str, str] = {}

@@ -1,0 +1,99 @@
+"""A control plane in this process, called over ASGI without sockets."""
+
+from collections.abc import Iterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from fastapi import FastAPI
+
+from api.app import create_app
+from api.tokens import hash_key
+from gridloom.ids import new_token
+from gridloom.settings import Settings
+from storage.repositories import accounts
+
+
+class Client:
+    """Calls an app as a user would; `headers` go with every call."""
+
+    def __init__(self, portal: BlockingPortal, app: FastAPI, headers: dict[str, str] | None = None) -> None:
+        self.portal, self.app, self.headers = portal, app, headers or {}
+
+    def request(
+        self, method: str, path: str, headers: dict[str, str] | None = None, **kwargs: Any
+    ) -> httpx.Response:
+        return self.portal.call(partial(self._request, method, path, self.headers | (headers or {}), kwargs))
+
+    async def _request(
+        self, method: str, path: str, headers: dict[str, str], kwargs: dict[str, Any]
+    ) -> httpx.Response:
+        transport = httpx.ASGITransport(app=self.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://fabric.test") as http:
+            return await http.request(method, path, headers=headers, **kwargs)
+
+    def get(self, path: str, **kwargs: Any) -> httpx.Response:
+        return self.request("GET", path, **kwargs)
+
+    def post(self, path: str, **kwargs: Any) -> httpx.Response:
+        return self.request("POST", path, **kwargs)
+
+    @property
+    def context(self) -> Any:
+        return self.app.state.context
+
+    def new_user(self, name: str) -> "Client":
+        """Return a client that is signed in as a new user."""
+        api_key = new_token("glk")
+
+        def create(connection: Any) -> None:
+            account_id = accounts.create_account(connection, name)
+            accounts.add_key(connection, account_id, name="test", key_hash=hash_key(api_key))
+
+        self.context.writer.run(create)
+        token = self.post("/v1/auth/access_token", json={"apiKey": api_key}).json()["token"]
+        return Client(self.portal, self.app, {"Authorization": token})
+
+
+@pytest.fixture
+def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
+    """Return settings below tmp_path; a test may change some by indirect parameters."""
+    changes: dict[str, Any] = getattr(request, "param", {})
+    values: dict[str, Any] = dict(
+        database_url=f"sqlite:///{tmp_path / 'gridloom.db'}",
+        store_url=f"file://{tmp_path / 'objects'}",
+        secret_key="s" * 32,
+        join_token="j" * 32,
+        bootstrap_file=tmp_path / "credentials.json",
+    )
+    return Settings(**values | changes)
+
+
+@pytest.fixture
+def anonymous(settings: Settings) -> Iterator[Client]:
+    """Yield a client without a token."""
+    app = create_app(settings)
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(_running(app)):
+        yield Client(portal, app)
+
+
+@asynccontextmanager
+async def _running(app: FastAPI):
+    async with app.router.lifespan_context(app):
+        yield
+
+
+@pytest.fixture
+def ada(anonymous: Client) -> Client:
+    """Return a client that is signed in as user `ada`."""
+    return anonymous.new_user("ada")
+
+
+@pytest.fixture
+def bob(anonymous: Client) -> Client:
+    """Return a client that is signed in as user `bob`."""
+    return anonymous.new_user("bob")
