@@ -43,7 +43,7 @@ def read_params() -> dict:
         )
     if not re.fullmatch(r"[0-9]*[1-9][0-9]*", str(params.get("top", 1))):
         raise ValueError(f"parameter top must be a whole number from 1 up, got {json.dumps(params['top'])}")
-    if "output" in params and Path(params["output"]).name != params["output"]:
+    if not re.fullmatch(r"[^/]*[^/.][^/]*", params.get("output", "merged")):
         raise ValueError(f"parameter output must be a plain file name, got {json.dumps(params['output'])}")
     return params
 

@@ -66,8 +66,11 @@ def join_jsonl(results, target, _separator: str) -> None:
 def join_csv(results, target, _separator: str) -> None:
     """Write the header once, then the rows of every result."""
     target.write(csv_header(results))
-    for _, source in csv_bodies(results):
-        copy_lines(source, target)
+    header = None
+    for path in results:
+        with reading(path) as stream:
+            header = read_header(stream, header)
+            copy_lines(stream, target)
 
 
 def csv_records(stream):
@@ -85,6 +88,12 @@ def csv_records(stream):
         taken.clear()
 
 
+def skip_bom(stream) -> None:
+    """Move a stream that has just been opened behind its byte order mark, if there is one."""
+    if stream.read(len(BOM)) != BOM:
+        stream.seek(0)
+
+
 def csv_header(results) -> bytes:
     """Read the header's bytes from the first result that has one, or b"" when all are empty."""
     for path in results:
@@ -95,37 +104,27 @@ def csv_header(results) -> bytes:
     return b""
 
 
-def skip_bom(stream) -> None:
-    """Move a stream that has just been opened behind its byte order mark, if there is one."""
-    if stream.read(len(BOM)) != BOM:
-        stream.seek(0)
-
-
-def csv_bodies(results):
-    """Yield header cells and a stream that stands behind the header; raise ValueError when headers differ."""
-    expected = None
-    for path in results:
-        with reading(path) as stream:
-            skip_bom(stream)
-            header, _ = next(csv_records(stream), (None, b""))
-            expected = header if expected is None else expected
-            if header is not None and header != expected:
-                raise ValueError(
-                    f"header {','.join(header)} differs from {','.join(expected)} of earlier results"
-                )
-            if header is not None:
-                yield header, stream
+def read_header(stream, expected):
+    """Read the header's cells, or `expected` from an empty result; raise ValueError when both exist and differ."""
+    skip_bom(stream)
+    header, _ = next(csv_records(stream), (expected, b""))
+    if expected is not None and header != expected:
+        raise ValueError(f"header {','.join(header)} differs from {','.join(expected)} of earlier results")
+    return header
 
 
 def csv_rows(results, column: str, descending: bool):
     """Yield sort key and bytes of every CSV row."""
-    for header, stream in csv_bodies(results):
-        if column not in header:
-            raise ValueError(f"parameter sort_by: there is no column {column} in {','.join(header)}")
-        place = header.index(column)
-        for cells, line in csv_records(stream):
-            text = cells[place] if place < len(cells) else ""
-            yield rank(float(text) if NUMBER.fullmatch(text) else text, descending), line
+    header = None
+    for path in results:
+        with reading(path) as stream:
+            header = read_header(stream, header)
+            if header is not None and column not in header:
+                raise ValueError(f"parameter sort_by: there is no column {column} in {','.join(header)}")
+            for cells, line in csv_records(stream):
+                place = header.index(column)
+                text = cells[place] if place < len(cells) else ""
+                yield rank(float(text) if NUMBER.fullmatch(text) else text, descending), line
 
 
 def text_rows(results, sort_by: str, _descending: bool):
