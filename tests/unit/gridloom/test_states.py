@@ -23,8 +23,8 @@ from gridloom.states import (
 )
 
 TASK_ALLOWED = {
-    "Scheduled": {"Assigned", "Received", "Failed", "Aborted"},
-    "Assigned": {"Scheduled", "Received", "Failed", "Aborted"},
+    "Scheduled": {"Assigned", "Received", "Completed", "Failed", "Aborted"},
+    "Assigned": {"Scheduled", "Received", "Completed", "Failed", "Aborted"},
     "Received": {"Scheduled", "Running", "Completed", "Failed", "Aborted"},
     "Running": {"Scheduled", "Completed", "Failed", "Aborted"},
     "Completed": {"Scheduled"},
