@@ -20,6 +20,8 @@
         RunnerFailed               -     the runner itself broke
       LeaseLost                    409   the caller no longer holds what it writes to
       SetupFailed                  -     a process can't start; the message tells the operator what to do
+      ClientError                  -     the control plane refused a call; `status` and `field` are from its answer
+        Unreachable                -     retryable: it gave no answer
 
 `status` is the HTTP status that a renderer uses, `retryable` whether the same call may succeed later.
 """
@@ -139,3 +141,18 @@ class RunnerFailed(AttemptFailed):
 
 class SetupFailed(GridloomError):
     """Raised when a process can't start; the message tells the operator what to do."""
+
+
+class ClientError(GridloomError):
+    """Raised by the HTTP client when the control plane refuses a call; `status` is 0 when it gave no answer."""
+
+    def __init__(self, message: str, *, status: int = 0, field: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.field = field
+
+
+class Unreachable(ClientError):
+    """Raised by the HTTP client when the control plane gives no answer."""
+
+    retryable = True
