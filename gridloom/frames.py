@@ -34,5 +34,7 @@ def unpack(kind: type[Model], body: bytes) -> tuple[Model, memoryview]:
         header = kind.model_validate_json(body[4 : 4 + size])
     except ValidationError as error:
         first = error.errors()[0]
-        raise BadInput(f"the frame's header is wrong: {first['msg']}", field=".".join(map(str, first["loc"]))) from error
+        raise BadInput(
+            f"the frame's header is wrong: {first['msg']}", field=".".join(map(str, first["loc"]))
+        ) from error
     return header, memoryview(body)[4 + size :]

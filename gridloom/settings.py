@@ -16,17 +16,25 @@ class Settings(BaseSettings):
 
     # Where things are.
     database_url: str = Field("sqlite:///gridloom.db", description="SQLAlchemy URL of SQLite or PostgreSQL")
-    broker_url: str = Field("redis://127.0.0.1:6379/0", description="Redis or Valkey: redis://, rediss://, redis+socket://")
+    broker_url: str = Field(
+        "redis://127.0.0.1:6379/0", description="Redis or Valkey: redis://, rediss://, redis+socket://"
+    )
     store_url: str = Field("file:objects", description="Object store: a folder (file:PATH)")
     control_url: str = Field("http://127.0.0.1:8080", description="Where workers reach the control plane")
     public_url: str = Field("", description="Base of links given to users; empty: taken from each request")
     scratch_dir: Path = Field(Path("scratch"), description="Where a worker keeps running tasks' folders")
 
     # Who may do what.
-    secret_key: SecretStr = Field(SecretStr(""), description="Signs access tokens and links; at least 32 characters")
+    secret_key: SecretStr = Field(
+        SecretStr(""), description="Signs access tokens and links; at least 32 characters"
+    )
     join_token: SecretStr = Field(SecretStr(""), description="Lets a worker register")
-    bootstrap_file: Path | None = Field(None, description="Where the first account's API key is written, once")
-    allow_private_hosts: str = Field("", description="Hosts and CIDRs that url sources may reach though private")
+    bootstrap_file: Path | None = Field(
+        None, description="Where the first account's API key is written, once"
+    )
+    allow_private_hosts: str = Field(
+        "", description="Hosts and CIDRs that url sources may reach though private"
+    )
 
     # Control plane.
     host: str = Field("127.0.0.1", description="Address that the control plane binds to")
@@ -40,16 +48,25 @@ class Settings(BaseSettings):
     lease_s: float = Field(60, description="How long a lease lasts without a heartbeat")
     rehint_s: float = Field(30, description="After how long an unclaimed hint counts as lost")
     infra_retries: int = Field(10, description="Attempts that infrastructure may cost a task")
-    poison_kills: int = Field(3, description="Lost workers in a row after which a running chunk counts as poison")
+    poison_kills: int = Field(
+        3, description="Lost workers in a row after which a running chunk counts as poison"
+    )
     unplaceable_s: float = Field(300, description="How long a job waits for a machine that fits")
-    clamp_needs: bool = Field(False, description="Run tasks that ask for more than any machine has on the largest one, with a warning")
+    clamp_needs: bool = Field(
+        False,
+        description="Run tasks that ask for more than any machine has on the largest one, with a warning",
+    )
     tick_s: float = Field(1.0, description="How often the scheduler looks without being woken")
 
     # Worker.
-    worker_name: str = Field("", description="Stable name of this worker; empty: from host and scratch folder")
+    worker_name: str = Field(
+        "", description="Stable name of this worker; empty: from host and scratch folder"
+    )
     slots: int = Field(0, description="Tasks of one core at a time; 0: the machine's cores")
     runner: RunnerName = Field("auto", description="How scripts run")
-    python: str = Field("", description="Interpreter for .py scripts without containers; empty: this one's base")
+    python: str = Field(
+        "", description="Interpreter for .py scripts without containers; empty: this one's base"
+    )
     drain_s: float = Field(6, description="How long a stopping worker lets running tasks finish")
     shared_cache_dir: Path | None = Field(None, description="Read-only folder that every task sees")
     user_cache_dir: Path | None = Field(None, description="Root of the folders that each owner's tasks share")

@@ -121,11 +121,12 @@ TASK_WAITING: frozenset[TaskState] = frozenset({TaskState.SCHEDULED, TaskState.A
 
 _BACK_OR_OUT = frozenset({TaskState.SCHEDULED, TaskState.FAILED, TaskState.CANCELLED})
 TASK_MOVES: dict[TaskState, frozenset[TaskState]] = {
-    # A hint may overtake the commit that marks its task Assigned, so a claim takes Scheduled tasks as well.
+    # A claim takes Scheduled tasks as well, since a doubled hint may name one that came back. A commit takes waiting
+    # ones whose lease lapsed but whom nobody claimed since: the token it carries is still the current one.
     TaskState.SCHEDULED: frozenset(
-        {TaskState.ASSIGNED, TaskState.RECEIVED, TaskState.FAILED, TaskState.CANCELLED}
+        {TaskState.ASSIGNED, TaskState.RECEIVED, TaskState.COMPLETED, TaskState.FAILED, TaskState.CANCELLED}
     ),
-    TaskState.ASSIGNED: _BACK_OR_OUT | {TaskState.RECEIVED},
+    TaskState.ASSIGNED: _BACK_OR_OUT | {TaskState.RECEIVED, TaskState.COMPLETED},
     TaskState.RECEIVED: _BACK_OR_OUT | {TaskState.RUNNING, TaskState.COMPLETED},
     TaskState.RUNNING: _BACK_OR_OUT | {TaskState.COMPLETED},
     # Only when a later run of the partitioner wrote other bytes under the same index.

@@ -1,0 +1,81 @@
+"""Wake-ups: how the control plane tells the scheduler and the workers to look now instead of at their next tick.
+
+Like hints they carry no authority and may be lost: the scheduler looks each second anyway, workers at each heartbeat.
+"""
+
+import time
+from collections.abc import Iterator
+
+import redis
+import structlog
+
+from broker.app import KEY_PREFIX
+from broker.redis_link import redis_client
+
+log = structlog.get_logger()
+
+_WAKE_LIST = f"{KEY_PREFIX}wake"
+_CANCEL_CHANNEL = f"{KEY_PREFIX}cancel"
+_WAKE_LIMIT = 10_000
+_RETRY_S = 1.0
+
+
+class Wakeup:
+    """One connection pool for both directions."""
+
+    def __init__(self, broker_url: str) -> None:
+        self._redis = redis_client(broker_url)
+        self._url = broker_url
+
+    def notify(self, job_id: str) -> None:
+        """Tell the scheduler that this job may have moved; never raises."""
+        try:
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.lpush(_WAKE_LIST, job_id)
+            pipe.ltrim(_WAKE_LIST, 0, _WAKE_LIMIT - 1)
+            pipe.execute()
+        except redis.RedisError as error:
+            log.warning("wakeup_not_sent", job=job_id, error=str(error))
+
+    def cancel(self, job_id: str) -> None:
+        """Tell every worker and the scheduler that this job's leases may be gone; never raises."""
+        self.notify(job_id)
+        try:
+            self._redis.publish(_CANCEL_CHANNEL, job_id)
+        except redis.RedisError as error:
+            log.warning("cancel_not_sent", job=job_id, error=str(error))
+
+    def wait(self, timeout_s: float) -> set[str]:
+        """Wait for wake-ups, at most `timeout_s`; return the jobs named since the last call, or none."""
+        try:
+            first = self._redis.brpop([_WAKE_LIST], timeout=timeout_s)
+            if first is None:
+                return set()
+            rest = self._redis.rpop(_WAKE_LIST, _WAKE_LIMIT) or []
+        except redis.RedisError as error:
+            log.warning("wakeup_not_heard", error=str(error))
+            time.sleep(min(timeout_s, _RETRY_S))
+            return set()
+        return {raw.decode() for raw in (first[1], *rest)}
+
+    def cancels(self) -> Iterator[str]:
+        """Yield the job of each cancel call, for ever; reconnects by itself.
+
+        After a reconnect it yields an empty string: calls may have been missed, so the listener must look at all.
+        """
+        while True:
+            try:
+                with redis_client(self._url, timeout_s=None).pubsub(
+                    ignore_subscribe_messages=True
+                ) as channel:
+                    channel.subscribe(_CANCEL_CHANNEL)
+                    yield ""
+                    for message in channel.listen():
+                        yield message["data"].decode()
+            except redis.RedisError as error:
+                log.warning("cancel_channel_lost", error=str(error))
+                time.sleep(_RETRY_S)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._redis.close()

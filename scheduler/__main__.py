@@ -1,0 +1,45 @@
+"""Entry point: `python -P -m scheduler`."""
+
+import signal
+import sys
+import threading
+from types import FrameType
+
+from broker.hints import HintQueues
+from broker.wakeup import Wakeup
+from gridloom.errors import GridloomError
+from gridloom.event_log import configure
+from gridloom.settings import Settings
+from scheduler.loop import Scheduler
+from storage.db import Database
+from storage.migrate import upgrade
+from storage.stores import open_store
+
+
+def main() -> int:
+    """Schedule until SIGTERM or SIGINT; return the exit status."""
+    settings = Settings()
+    configure(settings.log_level)
+    stop = threading.Event()
+
+    def _stop(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
+    try:
+        database = Database(settings.database_url)
+        upgrade(database)
+        wakeup, queues = Wakeup(settings.broker_url), HintQueues(settings.broker_url)
+        Scheduler(database, open_store(settings.store_url), queues, wakeup, settings).run(stop)
+    except GridloomError as error:
+        sys.stderr.write(f"error: {error.message}\n")
+        return 1
+    queues.close()
+    wakeup.close()
+    database.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""What the ends of attempts do to tasks and jobs: the control plane's side of a commit.
+
+Everything here happens in one transaction. A result counts only when the task still carries the attempt number that
+the result was computed under; everything else is dropped without a trace.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from gridloom.settings import Settings
+from gridloom.states import TASK_LEASED, TASK_WAITING, EndReason, JobState, Stage, TaskState
+from gridloom.wire import AttemptResult
+from scheduler import retry
+from storage.repositories import job_states, tasks
+
+_MAY_COMMIT = TASK_LEASED | TASK_WAITING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """Which attempts were too late, and whether the job may be able to move on."""
+
+    dropped: tuple[tuple[int, int], ...]
+    job_may_move: bool
+
+
+def commit(
+    connection: Connection,
+    worker_id: str,
+    job_id: str,
+    stage: Stage,
+    results: Sequence[AttemptResult],
+    settings: Settings,
+) -> Committed:
+    """Apply the ends of attempts of one stage; result files must carry keys."""
+    rows = tasks.locked(connection, job_id, stage, [result.chunk for result in results])
+    done: list[AttemptResult] = []
+    failed: list[AttemptResult] = []
+    dropped: list[tuple[int, int]] = []
+    for result in results:
+        row = rows.get(result.chunk)
+        if row is None or row.attempt != result.attempt or row.worker_id != worker_id:
+            dropped.append((result.chunk, result.attempt))
+        elif TaskState(row.state) in _MAY_COMMIT:
+            checked = _whole(connection, job_id, result) if stage is Stage.PARTITION else result
+            (failed if checked.reason else done).append(checked)
+        elif row.state != TaskState.COMPLETED or result.reason:
+            dropped.append((result.chunk, result.attempt))
+    if done:
+        _complete(connection, job_id, stage, done, settings)
+    for result in failed:
+        end_badly(connection, rows[result.chunk], result, settings)
+    return Committed(dropped=tuple(dropped), job_may_move=bool(done or failed))
+
+
+def end_badly(
+    connection: Connection, row: Row[Any], result: AttemptResult, settings: Settings
+) -> retry.Verdict:
+    """Apply the end of an attempt without a result: another try, or the task fails."""
+    reason = result.reason or EndReason.RUNNER_FAILED
+    job = job_states.find(connection, row.job_id)
+    retries = job_states.plan_of(job).max_task_retries if job is not None and job.plan else 0
+    verdict = retry.decide(
+        retry.Record(
+            user_failures=row.user_failures,
+            infra_failures=row.infra_failures,
+            kills=row.kills,
+            alone=row.state == TaskState.RUNNING or row.infra_failures > 0,
+        ),
+        reason,
+        retry.Budgets(user=retries, infra=settings.infra_retries, kills=settings.poison_kills),
+    )
+    moment = job_states.now(connection)
+    tasks.end_attempt(
+        connection,
+        row,
+        state=verdict.state,
+        reason=verdict.reason,
+        message=result.message,
+        exit_code=result.exit_code,
+        started_at=result.started_at or row.started_at,
+        ended_at=result.ended_at,
+        not_before=moment + timedelta(seconds=verdict.wait_s) if verdict.retried else None,
+        user_failures=verdict.user_failures,
+        infra_failures=verdict.infra_failures,
+        kills=verdict.kills,
+    )
+    return verdict
+
+
+def lose(connection: Connection, rows: Sequence[Row[Any]], message: str, settings: Settings) -> set[str]:
+    """End leased attempts whose worker is gone; return the jobs concerned."""
+    moment = job_states.now(connection)
+    for row in rows:
+        lost = AttemptResult(
+            chunk=row.chunk,
+            attempt=row.attempt,
+            reason=EndReason.WORKER_LOST,
+            message=message,
+            started_at=row.started_at,
+            ended_at=moment,
+        )
+        end_badly(connection, row, lost, settings)
+    return {row.job_id for row in rows}
+
+
+def _complete(
+    connection: Connection, job_id: str, stage: Stage, done: Sequence[AttemptResult], settings: Settings
+) -> None:
+    tasks.complete(connection, job_id, stage, [_row(result) for result in done])
+    if stage is Stage.APP:
+        busy_s = sum((r.ended_at - r.started_at).total_seconds() for r in done if r.started_at)
+        job_states.add_counts(connection, job_id, completed=len(done), busy_s=busy_s)
+    elif stage is Stage.PARTITION:
+        total = done[0].total or 0
+        job_states.advance(connection, job_id, JobState.PARTITIONED, total=total, chunks=total)
+    else:
+        finish(connection, job_id, done[0].attempt, settings)
+
+
+def finish(connection: Connection, job_id: str, epoch: int, settings: Settings) -> None:
+    """Complete a job whose output of `epoch` stands."""
+    moment = job_states.now(connection)
+    job_states.advance(
+        connection,
+        job_id,
+        JobState.COMPLETE,
+        output_epoch=epoch,
+        output_expires_at=moment + timedelta(hours=settings.bucket_hours),
+        warning="",
+    )
+
+
+def _whole(connection: Connection, job_id: str, result: AttemptResult) -> AttemptResult:
+    """Return the partitioner's result, failed when not every chunk it claims is registered."""
+    if result.reason:
+        return result
+    total = result.total or 0
+    tasks.drop_from(connection, job_id, total)
+    found = tasks.app_chunks(connection, job_id)
+    if found == total:
+        return result
+    message = f"{found} of {total} chunks were registered"
+    return result.model_copy(update={"reason": EndReason.RUNNER_FAILED, "message": message})
+
+
+def _row(result: AttemptResult) -> dict[str, Any]:
+    return {
+        "at_chunk": result.chunk,
+        "at_attempt": result.attempt,
+        "started_at": result.started_at,
+        "ended_at": result.ended_at,
+        "cpu_s": result.cpu_s,
+        "peak_memory_mib": result.peak_memory_mib,
+        "exit_code": result.exit_code,
+        "results": [[file.name, file.size, file.key, file.offset] for file in result.files],
+    }

@@ -1,0 +1,43 @@
+"""Deletes bytes whose time is over: the temporary bucket after its hours, chunks and results, deleted jobs."""
+
+import structlog
+
+from gridloom.errors import StoreUnavailable
+from gridloom.settings import Settings
+from storage.blobs import BlobStore
+from storage.db import Database
+from storage.repositories import job_states
+
+log = structlog.get_logger()
+
+_JOBS_PER_SWEEP = 20
+
+
+def job_prefix(job_id: str) -> str:
+    """Return the prefix of a job's source, chunks, results and output."""
+    return f"jobs/{job_id}/"
+
+
+def log_prefix(job_id: str) -> str:
+    """Return the prefix of a job's log segments, which outlive its output."""
+    return f"logs/{job_id}/"
+
+
+def sweep(database: Database, store: BlobStore, settings: Settings) -> int:
+    """Purge some of the jobs that are due; return how many."""
+    with database.read() as connection:
+        due = job_states.purgeable(connection, settings.bucket_hours * 3600, _JOBS_PER_SWEEP)
+    purged = 0
+    for row in due:
+        try:
+            store.delete_prefix(job_prefix(row.id))
+            if row.deleted_at is not None:
+                store.delete_prefix(log_prefix(row.id))
+        except StoreUnavailable as error:
+            log.warning("sweep_failed", job=row.id, error=error.message)
+            continue
+        with database.write() as connection:
+            job_states.mark_purged(connection, row.id)
+        purged += 1
+        log.info("job_purged", job=row.id)
+    return purged

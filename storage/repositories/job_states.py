@@ -1,0 +1,135 @@
+"""Moves of a job's state: always a compare-and-set, always with the time of every state passed."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, delete, or_, select, update
+
+from gridloom.plan import JobPlan
+from gridloom.states import JOB_FINAL, JOB_LIVE, JOB_ORDER, EndReason, JobState, job_path
+from storage.columns import db_after, db_now
+from storage.tables import jobs, outputs
+
+
+def now(connection: Connection) -> datetime:
+    """Return the database's time."""
+    return connection.execute(select(db_now())).scalar_one()
+
+
+def find(connection: Connection, job_id: str) -> Row[Any] | None:
+    """Return a job's row, locked for this transaction where the database can, or None."""
+    return connection.execute(select(jobs).where(jobs.c.id == job_id).with_for_update()).first()
+
+
+def plan_of(row: Row[Any]) -> JobPlan:
+    """Return the plan that `run` froze into a job's row."""
+    return JobPlan.model_validate(row.plan)
+
+
+def advance(connection: Connection, job_id: str, target: JobState, **values: Any) -> bool:
+    """Move a job ahead on its ordinary way, over as many states as lie between; False when it is not behind.
+
+    `values` are further columns to set in the same statement.
+    """
+    row = find(connection, job_id)
+    if row is None or JobState(row.state) not in JOB_ORDER:
+        return False
+    origin = JobState(row.state)
+    if JOB_ORDER.index(target) <= JOB_ORDER.index(origin):
+        return False
+    return _move(connection, row, job_path(origin, target), values)
+
+
+def end(connection: Connection, job_id: str, target: JobState, reason: EndReason, message: str) -> bool:
+    """End a live job as FAILED or ABORTED; False when it is not live."""
+    row = find(connection, job_id)
+    if row is None or JobState(row.state) not in JOB_LIVE:
+        return False
+    return _move(connection, row, (target,), {"end_reason": reason, "error_message": message})
+
+
+def _move(connection: Connection, row: Row[Any], path: tuple[JobState, ...], values: dict[str, Any]) -> bool:
+    moment = now(connection)
+    times = row.state_times | {state.value: moment.isoformat() for state in path}
+    target = path[-1]
+    if target in JOB_FINAL:
+        values = {"ended_at": moment} | values
+    if JobState.STARTED in path:
+        values = {"submitted_at": moment, "started_at": moment} | values
+    done = connection.execute(
+        update(jobs)
+        .where(jobs.c.id == row.id, jobs.c.state == row.state)
+        .values(state=target, state_times=times, **values)
+    )
+    return done.rowcount == 1
+
+
+def add_counts(
+    connection: Connection, job_id: str, *, chunks: int = 0, completed: int = 0, busy_s: float = 0.0
+) -> None:
+    """Add to a job's counters, which serve display and bundle sizes only."""
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job_id)
+        .values(
+            chunks=jobs.c.chunks + chunks,
+            completed=jobs.c.completed + completed,
+            busy_s=jobs.c.busy_s + busy_s,
+        )
+    )
+
+
+def set_warning(connection: Connection, job_id: str, warning: str) -> None:
+    """Show a warning on a job; the empty text takes it away."""
+    connection.execute(update(jobs).where(jobs.c.id == job_id).values(warning=warning))
+
+
+def live_jobs(connection: Connection) -> list[Row[Any]]:
+    """Return what dispatch needs of every live job: by priority, then by age."""
+    statement = (
+        select(
+            jobs.c.id,
+            jobs.c.owner_id,
+            jobs.c.state,
+            jobs.c.plan,
+            jobs.c.priority,
+            jobs.c.chunks,
+            jobs.c.completed,
+            jobs.c.busy_s,
+            jobs.c.warning,
+            jobs.c.deadline_at,
+        )
+        .where(jobs.c.state.in_([state.value for state in JOB_LIVE]))
+        .order_by(jobs.c.priority.desc(), jobs.c.submitted_at, jobs.c.id)
+    )
+    return list(connection.execute(statement))
+
+
+def overdue(connection: Connection) -> list[str]:
+    """Return live jobs whose deadline has passed."""
+    found = connection.execute(
+        select(jobs.c.id).where(
+            jobs.c.state.in_([state.value for state in JOB_LIVE]), jobs.c.deadline_at <= db_now()
+        )
+    )
+    return [row.id for row in found]
+
+
+def purgeable(connection: Connection, after_s: float, limit: int) -> list[Row[Any]]:
+    """Return ended jobs whose bytes may go: their output expired, they ended badly that long ago, or were deleted."""
+    ended = jobs.c.state.in_([state.value for state in JOB_FINAL])
+    old = or_(jobs.c.output_expires_at <= db_now(), jobs.c.ended_at <= db_after(-after_s))
+    deleted = and_(jobs.c.deleted_at.is_not(None), or_(ended, jobs.c.state == JobState.NEW))
+    found = connection.execute(
+        select(jobs.c.id, jobs.c.deleted_at)
+        .where(jobs.c.purged_at.is_(None), or_(and_(ended, old), deleted))
+        .order_by(jobs.c.ended_at)
+        .limit(limit)
+    )
+    return list(found.all())
+
+
+def mark_purged(connection: Connection, job_id: str) -> None:
+    """Note that a job's bytes are gone, and forget where they were."""
+    connection.execute(delete(outputs).where(outputs.c.job_id == job_id))
+    connection.execute(update(jobs).where(jobs.c.id == job_id).values(purged_at=db_now()))

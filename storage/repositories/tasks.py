@@ -1,0 +1,352 @@
+"""Rows of tasks as workers see them: claimed, renewed, released, ended. Each move is a compare-and-set."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+
+from gridloom.states import JOB_LIVE, TASK_FINAL, TASK_LEASED, TASK_WAITING, EndReason, Stage, TaskState
+from storage.columns import db_after, db_now
+from storage.tables import attempts, jobs, tasks
+
+_WAITING = [state.value for state in TASK_WAITING]
+_LEASED = [state.value for state in TASK_LEASED]
+_OPEN = [state.value for state in TaskState if state not in TASK_FINAL]
+
+
+def insert_new(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert tasks in state Scheduled; each row names job_id, stage, chunk and, for the app stage, its bytes."""
+    if rows:
+        blank = {"chunk_key": None, "chunk_offset": None, "chunk_size": None, "chunk_sha256": None}
+        moment = connection.execute(select(db_now())).scalar_one()
+        fixed = blank | {"state": TaskState.SCHEDULED, "created_at": moment}
+        connection.execute(insert(tasks), [fixed | row for row in rows])
+
+
+def claim(
+    connection: Connection, worker_id: str, job_id: str, stage: Stage, chunks: Sequence[int], lease_s: float
+) -> list[Row[Any]]:
+    """Lease the waiting tasks among `chunks` to a worker and raise their attempt numbers.
+
+    Returns the rows won in chunk order: chunk, attempt, chunk_key, chunk_offset, chunk_size.
+    """
+    live = exists().where(jobs.c.id == job_id, jobs.c.state.in_([state.value for state in JOB_LIVE]))
+    won = connection.execute(
+        update(tasks)
+        .where(
+            tasks.c.job_id == job_id,
+            tasks.c.stage == stage,
+            tasks.c.chunk.in_(chunks),
+            tasks.c.state.in_(_WAITING),
+            or_(tasks.c.not_before.is_(None), tasks.c.not_before <= db_now()),
+            live,
+        )
+        .values(
+            state=TaskState.RECEIVED,
+            attempt=tasks.c.attempt + 1,
+            worker_id=worker_id,
+            lease_until=db_after(lease_s),
+            received_at=db_now(),
+            started_at=None,
+            ended_at=None,
+            reason=None,
+            message=None,
+            exit_code=None,
+        )
+        .returning(
+            tasks.c.chunk, tasks.c.attempt, tasks.c.chunk_key, tasks.c.chunk_offset, tasks.c.chunk_size
+        )
+    )
+    return sorted(won, key=lambda row: row.chunk)
+
+
+def renew(
+    connection: Connection,
+    worker_id: str,
+    job_id: str,
+    stage: Stage,
+    held: Sequence[tuple[int, int]],
+    lease_s: float,
+) -> set[tuple[int, int]]:
+    """Renew leases of one job's stage; return the (chunk, attempt) pairs that the worker still holds."""
+    kept = connection.execute(
+        update(tasks)
+        .where(
+            tasks.c.job_id == job_id,
+            tasks.c.stage == stage,
+            tuple_(tasks.c.chunk, tasks.c.attempt).in_(held),
+            tasks.c.worker_id == worker_id,
+            tasks.c.state.in_(_LEASED),
+        )
+        .values(lease_until=db_after(lease_s))
+        .returning(tasks.c.chunk, tasks.c.attempt)
+    )
+    return {(row.chunk, row.attempt) for row in kept}
+
+
+def mark_running(
+    connection: Connection,
+    worker_id: str,
+    job_id: str,
+    stage: Stage,
+    started: dict[tuple[int, int], datetime],
+) -> None:
+    """Move received tasks to Running, with the time at which their process started."""
+    if not started:
+        return
+    statement = (
+        update(tasks)
+        .where(
+            tasks.c.job_id == job_id,
+            tasks.c.stage == stage,
+            tasks.c.chunk == bindparam("at_chunk"),
+            tasks.c.attempt == bindparam("at_attempt"),
+            tasks.c.worker_id == worker_id,
+            tasks.c.state == TaskState.RECEIVED,
+        )
+        .values(state=TaskState.RUNNING, started_at=bindparam("at"))
+    )
+    connection.execute(
+        statement,
+        [{"at_chunk": chunk, "at_attempt": attempt, "at": at} for (chunk, attempt), at in started.items()],
+    )
+
+
+def holds(
+    connection: Connection, worker_id: str, job_id: str, stage: Stage, chunk: int, attempt: int
+) -> bool:
+    """Tell whether a worker holds a task under this attempt number."""
+    found = connection.execute(
+        select(tasks.c.chunk)
+        .where(
+            tasks.c.job_id == job_id,
+            tasks.c.stage == stage,
+            tasks.c.chunk == chunk,
+            tasks.c.attempt == attempt,
+            tasks.c.worker_id == worker_id,
+            tasks.c.state.in_(_LEASED),
+        )
+        .with_for_update()
+    )
+    return found.first() is not None
+
+
+def locked(connection: Connection, job_id: str, stage: Stage, chunks: Iterable[int]) -> dict[int, Row[Any]]:
+    """Return tasks by chunk, locked for this transaction where the database can."""
+    found = connection.execute(
+        select(tasks)
+        .where(tasks.c.job_id == job_id, tasks.c.stage == stage, tasks.c.chunk.in_(list(chunks)))
+        .order_by(tasks.c.chunk)
+        .with_for_update()
+    )
+    return {row.chunk: row for row in found}
+
+
+def complete(connection: Connection, job_id: str, stage: Stage, rows: Sequence[dict[str, Any]]) -> None:
+    """Complete tasks that `locked` showed to be held.
+
+    Each row: at_chunk, at_attempt, started_at, ended_at, cpu_s, peak_memory_mib, results, exit_code.
+    """
+    if not rows:
+        return
+    statement = (
+        update(tasks)
+        .where(
+            tasks.c.job_id == job_id,
+            tasks.c.stage == stage,
+            tasks.c.chunk == bindparam("at_chunk"),
+            tasks.c.attempt == bindparam("at_attempt"),
+            tasks.c.state.in_(_OPEN),
+        )
+        .values(
+            state=TaskState.COMPLETED,
+            lease_until=None,
+            started_at=bindparam("started_at"),
+            ended_at=bindparam("ended_at"),
+            cpu_s=bindparam("cpu_s"),
+            peak_memory_mib=bindparam("peak_memory_mib"),
+            results=bindparam("results"),
+            exit_code=bindparam("exit_code"),
+        )
+    )
+    connection.execute(statement, list(rows))
+
+
+def end_attempt(connection: Connection, task: Row[Any], **values: Any) -> bool:
+    """Move a task on after a failed attempt: back to Scheduled (the attempt is kept as history) or to Failed."""
+    if values["state"] == TaskState.SCHEDULED and task.attempt:
+        _keep(connection, task, values)
+    moved = connection.execute(
+        update(tasks)
+        .where(
+            tasks.c.job_id == task.job_id,
+            tasks.c.stage == task.stage,
+            tasks.c.chunk == task.chunk,
+            tasks.c.attempt == task.attempt,
+            tasks.c.state == task.state,
+        )
+        .values(lease_until=None, hinted_at=None, **values)
+    )
+    return moved.rowcount == 1
+
+
+def _keep(connection: Connection, task: Row[Any], values: dict[str, Any]) -> None:
+    known = connection.execute(
+        select(attempts.c.attempt).where(
+            attempts.c.job_id == task.job_id,
+            attempts.c.stage == task.stage,
+            attempts.c.chunk == task.chunk,
+            attempts.c.attempt == task.attempt,
+        )
+    ).first()
+    if known is None:
+        connection.execute(
+            insert(attempts).values(
+                job_id=task.job_id,
+                stage=task.stage,
+                chunk=task.chunk,
+                attempt=task.attempt,
+                worker_id=task.worker_id,
+                received_at=task.received_at,
+                started_at=values.get("started_at", task.started_at),
+                ended_at=values.get("ended_at"),
+                reason=values.get("reason"),
+                exit_code=values.get("exit_code"),
+                message=values.get("message"),
+            )
+        )
+
+
+def release(
+    connection: Connection, worker_id: str, job_id: str, stage: Stage, held: Sequence[tuple[int, int]]
+) -> int:
+    """Hand leases back untouched; the attempt number stays raised, so the releasing attempt can't write any more."""
+    done = connection.execute(
+        update(tasks)
+        .where(
+            tasks.c.job_id == job_id,
+            tasks.c.stage == stage,
+            tuple_(tasks.c.chunk, tasks.c.attempt).in_(held),
+            tasks.c.worker_id == worker_id,
+            tasks.c.state.in_(_LEASED),
+        )
+        .values(state=TaskState.SCHEDULED, worker_id=None, lease_until=None, hinted_at=None)
+    )
+    return done.rowcount
+
+
+def expired(connection: Connection, limit: int) -> list[Row[Any]]:
+    """Return leased tasks whose lease ran out by the database's clock, oldest first."""
+    found = connection.execute(
+        select(tasks)
+        .where(tasks.c.state.in_(_LEASED), tasks.c.lease_until < db_now())
+        .order_by(tasks.c.lease_until)
+        .limit(limit)
+        .with_for_update()
+    )
+    return list(found.all())
+
+
+def held_by(connection: Connection, worker_ids: Sequence[str]) -> list[Row[Any]]:
+    """Return every task leased to one of these workers."""
+    found = connection.execute(
+        select(tasks).where(tasks.c.state.in_(_LEASED), tasks.c.worker_id.in_(worker_ids)).with_for_update()
+    )
+    return list(found.all())
+
+
+def cancel_open(connection: Connection, job_id: str) -> int:
+    """Cancel every task of a job that has not ended; return how many were leased."""
+    leased = connection.execute(
+        select(func.count()).where(tasks.c.job_id == job_id, tasks.c.state.in_(_LEASED))
+    ).scalar_one()
+    connection.execute(
+        update(tasks)
+        .where(tasks.c.job_id == job_id, tasks.c.state.in_(_OPEN))
+        .values(state=TaskState.CANCELLED, lease_until=None, ended_at=db_now(), reason=EndReason.CANCELLED)
+    )
+    return leased
+
+
+def reset_chunks(connection: Connection, job_id: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Give app tasks other bytes: they start again, and the raised attempt number shuts out whoever runs them.
+
+    Each row: at_chunk, key, offset, size, sha256.
+    """
+    if not rows:
+        return
+    statement = (
+        update(tasks)
+        .where(tasks.c.job_id == job_id, tasks.c.stage == Stage.APP, tasks.c.chunk == bindparam("at_chunk"))
+        .values(
+            state=TaskState.SCHEDULED,
+            attempt=tasks.c.attempt + 1,
+            worker_id=None,
+            lease_until=None,
+            hinted_at=None,
+            not_before=None,
+            results=None,
+            chunk_key=bindparam("key"),
+            chunk_offset=bindparam("offset"),
+            chunk_size=bindparam("size"),
+            chunk_sha256=bindparam("sha256"),
+        )
+    )
+    connection.execute(statement, list(rows))
+
+
+def drop_from(connection: Connection, job_id: str, first: int) -> int:
+    """Delete app tasks from chunk `first` on, which an earlier run of the partitioner had written."""
+    gone = connection.execute(
+        delete(tasks).where(tasks.c.job_id == job_id, tasks.c.stage == Stage.APP, tasks.c.chunk >= first)
+    )
+    return gone.rowcount
+
+
+def app_chunks(connection: Connection, job_id: str) -> int:
+    """Count a job's app tasks."""
+    return connection.execute(
+        select(func.count()).where(tasks.c.job_id == job_id, tasks.c.stage == Stage.APP)
+    ).scalar_one()
+
+
+def unfinished(connection: Connection, job_id: str, stage: Stage) -> bool:
+    """Tell whether a stage still has a task that is not Completed."""
+    open_states = [state.value for state in TaskState if state is not TaskState.COMPLETED]
+    return _any(connection, job_id, stage, open_states)
+
+
+def first_failed(connection: Connection, job_id: str) -> Row[Any] | None:
+    """Return a job's failed task, if any."""
+    return connection.execute(
+        select(tasks)
+        .where(
+            tasks.c.job_id == job_id,
+            tasks.c.stage.in_([stage.value for stage in Stage]),
+            tasks.c.state == TaskState.FAILED,
+        )
+        .limit(1)
+    ).first()
+
+
+def _any(connection: Connection, job_id: str, stage: Stage, states: Sequence[str]) -> bool:
+    found = connection.execute(
+        select(tasks.c.chunk)
+        .where(and_(tasks.c.job_id == job_id, tasks.c.stage == stage, tasks.c.state.in_(states)))
+        .limit(1)
+    )
+    return found.first() is not None
