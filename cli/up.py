@@ -1,0 +1,191 @@
+"""The process behind `gridloom up`: prepares the data folder, then supervises the fabric's processes.
+
+Reads its options from GRIDLOOM_* variables, as its children do, and loads little, since it lives as long as they.
+"""
+
+import json
+import os
+import re
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.data_dir import CREDENTIALS, default_dir, prepare, refresh_url, remember, secrets
+from cli.supervisor import ChildSpec, Supervisor
+from cli.valkey import valkey_spec
+from gridloom.errors import SetupFailed
+
+_WORKER_GRACE_S = 1.2  #: on top of the time that it lets tasks finish
+_SCHEDULER_GRACE_S = 0.7
+_API_GRACE_S = 0.8
+_PORT_PATIENCE_S = 1.5  #: a killed predecessor may hold the port for a moment
+_RUNNER = re.compile(r"\bevent=worker_ready\b.*\brunner=(\S+)")
+_SECRET = ("GRIDLOOM_SECRET_KEY", "GRIDLOOM_JOIN_TOKEN", "GRIDLOOM_DATABASE_URL")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where this fabric is: its folder and its address."""
+
+    data_dir: Path
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """The URL under which this machine reaches it."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+
+class Console:
+    """Prints children's lines on standard error and notes which runner the worker announces."""
+
+    def __init__(self) -> None:
+        self.runner = ""
+
+    def emit(self, name: str, line: str) -> None:
+        """Print one line of a child."""
+        if name == "worker" and (found := _RUNNER.search(line)):
+            self.runner = found[1]
+        with suppress(OSError):  # nobody reads any more; the fabric goes on
+            sys.stderr.write(f"[{name}] {line}\n")
+            sys.stderr.flush()
+
+
+def main() -> int:
+    """Run the fabric until a stop signal; return the exit status."""
+    try:
+        return _serve(as_json="--json" in sys.argv[1:], noted="--no-remember" not in sys.argv[1:])
+    except SetupFailed as error:
+        sys.stderr.write(f"error: {error.message}\n")
+        return 1
+
+
+def _serve(*, as_json: bool, noted: bool) -> int:
+    folder = default_dir().absolute()
+    lock = prepare(folder)
+    host, port = os.environ.get("GRIDLOOM_HOST", "127.0.0.1"), int(os.environ.get("GRIDLOOM_PORT", "8080"))
+    place = Place(data_dir=folder, host=host, port=usable_port(host, port))
+    console = Console()
+
+    def announce() -> None:
+        refresh_url(folder, place.url)
+        if noted:
+            remember(folder)
+        _announce(place, console.runner, as_json=as_json)
+
+    ended_well = Supervisor(specs(place, console), console.emit).run(announce)
+    lock.close()
+    return 0 if ended_well else 1
+
+
+def specs(place: Place, console: Console) -> list[ChildSpec]:
+    """Return the fabric's processes in the order of their start; GRIDLOOM_BROKER_URL replaces the embedded broker."""
+    folder = place.data_dir
+    known = secrets(folder)
+    given = {name: os.environ.pop(name) for name in _SECRET if os.environ.get(name)}
+    children = []
+    broker_url = os.environ.get("GRIDLOOM_BROKER_URL", "")
+    if not broker_url:
+        valkey, broker_url = valkey_spec(folder, stop_order=3)
+        children.append(valkey)
+    shared = {
+        "GRIDLOOM_HOST": place.host,
+        "GRIDLOOM_PORT": str(place.port),
+        "GRIDLOOM_CONTROL_URL": place.url,
+        "GRIDLOOM_BROKER_URL": broker_url,
+        "GRIDLOOM_STORE_URL": os.environ.get("GRIDLOOM_STORE_URL") or f"file:{folder / 'objects'}",
+        "GRIDLOOM_CLAMP_NEEDS": os.environ.get("GRIDLOOM_CLAMP_NEEDS", "true"),
+        "GRIDLOOM_JOIN_TOKEN": given.get("GRIDLOOM_JOIN_TOKEN", known["join_token"]),
+    }
+    control = shared | {
+        "GRIDLOOM_DATABASE_URL": given.get("GRIDLOOM_DATABASE_URL", f"sqlite:///{folder / 'gridloom.db'}"),
+        "GRIDLOOM_SECRET_KEY": given.get("GRIDLOOM_SECRET_KEY", known["secret_key"]),
+        "GRIDLOOM_BOOTSTRAP_FILE": str(folder / CREDENTIALS),
+    }
+    worker = shared | {
+        "GRIDLOOM_SCRATCH_DIR": str(folder / "scratch"),
+        "GRIDLOOM_SHARED_CACHE_DIR": str(folder / "cache/shared"),
+        "GRIDLOOM_USER_CACHE_DIR": str(folder / "cache/users"),
+    }
+    for cache in ("cache/shared", "cache/users"):
+        (folder / cache).mkdir(parents=True, exist_ok=True)
+    drain_s = float(os.environ.get("GRIDLOOM_DRAIN_S", "6"))
+    return [
+        *children,
+        _part("api", control, 2, _API_GRACE_S, ready=answers_ready(place)),
+        _part("scheduler", control, 1, _SCHEDULER_GRACE_S),
+        _part("worker", worker, 0, drain_s + _WORKER_GRACE_S, ready=lambda: bool(console.runner)),
+    ]
+
+
+def usable_port(host: str, port: int) -> int:
+    """Return `port` when it can be bound, a free one when it is 0.
+
+    Raises:
+        SetupFailed: when it can't be.
+    """
+    deadline = time.monotonic() + _PORT_PATIENCE_S
+    while True:
+        try:
+            family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            with socket.socket(family, kind) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+                return int(probe.getsockname()[1])
+        except OSError as error:
+            if time.monotonic() > deadline or not port:
+                reason = error.strerror or error
+                raise SetupFailed(f"can't listen on {host}, port {port}: {reason}") from None
+        time.sleep(0.05)
+
+
+def answers_ready(place: Place) -> Callable[[], bool]:
+    """Return a check that tells whether the control plane says it is ready."""
+    host = place.url.removeprefix("http://").rpartition(":")[0].strip("[]")
+    request = f"GET /readyz HTTP/1.0\r\nHost: {host}\r\n\r\n".encode()
+
+    def check() -> bool:
+        try:
+            with socket.create_connection((host, place.port), timeout=1) as link:
+                link.sendall(request)
+                return b" 200 " in link.recv(32)
+        except OSError:
+            return False
+
+    return check
+
+
+def _part(
+    package: str,
+    env: Mapping[str, str],
+    stop_order: int,
+    grace_s: float,
+    *,
+    ready: Callable[[], bool] | None = None,
+) -> ChildSpec:
+    argv = [sys.executable, "-P", "-m", package]
+    return ChildSpec(name=package, argv=argv, env=env, stop_order=stop_order, grace_s=grace_s, ready=ready)
+
+
+def _announce(place: Place, runner: str, *, as_json: bool) -> None:
+    credentials = str(place.data_dir / CREDENTIALS)
+    if as_json:
+        found = {"url": place.url, "credentials": credentials, "runner": runner, "pid": os.getpid()}
+        text = json.dumps(found)
+    else:
+        text = (
+            f"Gridloom is ready on {place.url}\ncredentials: {credentials}\nrunner: {runner}\nCtrl-C stops it"
+        )
+    with suppress(OSError):
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
