@@ -2,9 +2,9 @@
 
 import errno
 import os
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -126,7 +126,12 @@ def test_nothing_is_visible_before_the_end(store: BlobStore) -> None:
 def test_what_is_not_there_is_missing(key: str, store: BlobStore, tmp_path: Path) -> None:
     store.put_bytes("a", b"1")
     store.put_bytes("dir/b", b"1")
-    calls = [store.info, store.get_bytes, store.stream, lambda key: store.get_file(key, tmp_path / "out")]
+    calls: list[Callable[[str], object]] = [
+        store.info,
+        store.get_bytes,
+        store.stream,
+        lambda key: store.get_file(key, tmp_path / "out"),
+    ]
     for call in calls:
         with pytest.raises(BlobMissing, match=key):
             call(key)
@@ -143,7 +148,15 @@ def test_keys_never_overlap(store: BlobStore, tmp_path: Path) -> None:
 
 
 def test_malformed_keys_reach_no_file(store: BlobStore) -> None:
-    for call in (store.info, store.get_bytes, store.delete, store.delete_prefix, store.stream, store.list):
+    calls: list[Callable[[str], object]] = [
+        store.info,
+        store.get_bytes,
+        store.delete,
+        store.delete_prefix,
+        store.stream,
+        store.list,
+    ]
+    for call in calls:
         with pytest.raises(BadInput):
             call("../x")
 
@@ -223,20 +236,12 @@ def test_a_root_that_is_a_file_is_a_setup_error(tmp_path: Path) -> None:
 
 def test_puts_and_deletes_of_neighbours_do_not_disturb_each_other(tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "store", durable=False)
-    failures: list[BaseException] = []
 
     def churn(name: str) -> None:
-        try:
-            for _ in range(100):
-                store.put_bytes(f"d/e/{name}", b"1")
-                store.delete(f"d/e/{name}")
-        except BaseException as error:
-            failures.append(error)
+        for _ in range(100):
+            store.put_bytes(f"d/e/{name}", b"1")
+            store.delete(f"d/e/{name}")
 
-    threads = [threading.Thread(target=churn, args=(str(i),)) for i in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(churn, "abcd"))
     assert list(store.list()) == []

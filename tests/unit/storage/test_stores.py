@@ -9,7 +9,7 @@ from storage.folder import FolderStore
 from storage.stores import open_store
 
 
-@pytest.mark.parametrize("form", ["{}", "file://{}", "file://localhost{}"])
+@pytest.mark.parametrize("form", ["{}", "file://{}", "file:{}", "file://localhost{}"])
 def test_a_path_or_file_url_opens_a_folder(form: str, tmp_path: Path) -> None:
     store = open_store(form.format(tmp_path / "s"))
     assert isinstance(store, FolderStore)
@@ -17,14 +17,22 @@ def test_a_path_or_file_url_opens_a_folder(form: str, tmp_path: Path) -> None:
     assert (tmp_path / "s").is_dir()
 
 
+def test_a_path_may_be_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    open_store("file:objects").put_bytes("a", b"1")
+    assert open_store("objects").get_bytes("a") == b"1"
+
+
 def test_escaped_characters_of_a_file_url_are_decoded(tmp_path: Path) -> None:
     open_store(f"file://{tmp_path}/my%20store")
     assert (tmp_path / "my store").is_dir()
 
 
-@pytest.mark.parametrize("url", ["", "s3://bucket/prefix", "file://relative/path", "http://x/y"])
+@pytest.mark.parametrize(
+    "url", ["", "s3://bucket/prefix", "file://relative/path", "http://x/y", "file:", "s3:x"]
+)
 def test_another_url_tells_what_to_write(url: str) -> None:
-    with pytest.raises(SetupFailed, match="file:///absolute"):
+    with pytest.raises(SetupFailed, match="use file:PATH"):
         open_store(url)
 
 

@@ -1,0 +1,73 @@
+"""Every kind of data source: what its params must look like, and how it is fetched."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from gridloom.errors import AttemptFailed, BadInput
+from gridloom.net_guard import PrivateHosts
+from gridloom.sources import SourceSpec
+from gridloom.states import EndReason
+from storage.descriptors import (
+    S3_KINDS,
+    SOURCES,
+    Descriptor,
+    check_bucket_params,
+    check_texts,
+    known_descriptor,
+)
+from storage.sources import bypass, file, url
+from storage.sources.context import SourceContext
+
+Fetch = Callable[[SourceSpec, Path, SourceContext], list[Path]]
+
+FETCHERS: dict[Descriptor, Fetch] = {
+    Descriptor.URL: url.fetch,
+    Descriptor.FILE: file.fetch,
+    Descriptor.BYPASS: bypass.fetch,
+}
+_FIELD = "dataSource"
+
+
+def check_source_kind(descriptor: str) -> Descriptor:
+    """Check only that a descriptor is known and may be a source, as a template needs whose params come later.
+
+    Raises:
+        BadInput: naming the field.
+    """
+    return known_descriptor(descriptor, SOURCES, _FIELD)
+
+
+def check_source(descriptor: str, params: Mapping[str, Any], allow: PrivateHosts) -> None:
+    """Check a job's data source as far as can be told without the network.
+
+    Raises:
+        BadInput: naming the field.
+    """
+    kind = check_source_kind(descriptor)
+    if kind in S3_KINDS:
+        check_bucket_params(params, _FIELD, name_required=True)
+    if kind is Descriptor.URL:
+        check_texts(params, ("url", "name", "username", "password"), _FIELD)
+        place = f"{_FIELD}.params.url"
+        if not params.get("url"):
+            raise BadInput(f"{place} is missing", field=place)
+        try:
+            url.check_url(params["url"], allow)
+        except BadInput as error:
+            raise BadInput(f"{place}: {error.message}", field=place) from error
+
+
+def fetch_source(spec: SourceSpec, into: Path, context: SourceContext) -> list[Path]:
+    """Fetch a source into the existing folder `into` and return its files.
+
+    Raises:
+        AttemptFailed: when it can't be had; trying again won't help.
+        StoreUnavailable: when the object store can't be read now.
+    """
+    try:
+        fetcher = FETCHERS[check_source_kind(spec.descriptor)]
+    except (BadInput, KeyError) as error:
+        problem = f"data source {spec.descriptor!r} is not built into this version; use {', '.join(FETCHERS)}"
+        raise AttemptFailed(EndReason.DATA_SOURCE, problem) from error
+    return fetcher(spec, into, context)
