@@ -108,7 +108,6 @@ def fetch_url(
         raise AttemptFailed(EndReason.DATA_SOURCE, f"the data source: {error.message}") from error
     path = into / safe_file_name(unquote(parsed.path))
     deadline = time.monotonic() + conditions.total_s
-    tls = httpx.create_ssl_context()
     for attempt in stamina.retry_context(
         on=_Transient,
         attempts=conditions.tries,
@@ -117,7 +116,7 @@ def fetch_url(
         wait_jitter=conditions.wait_s,
     ):
         with attempt, _failures_named(parsed.host):
-            transport = GuardedTransport(allow, deadline, conditions.lookup, tls)
+            transport = GuardedTransport(allow, deadline, conditions.lookup)
             with _client(transport, conditions) as client, _answer(client, parsed, auth) as response:
                 _check_status(response)
                 _save(response, path, limit_bytes, on_progress)
