@@ -19,8 +19,10 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from api import bootstrap, errors
 from api.context import Context
-from api.routes import auth, health, meta
+from api.routes import auth, health, internal, meta
 from api.tokens import TokenGate, derive_key
+from api.worker_gate import WorkerGate
+from broker.wakeup import Wakeup
 from gridloom.settings import Settings
 from gridloom.version import VERSION
 from storage import migrate
@@ -62,6 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
         CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], expose_headers=["*"]
     )
     app.include_router(health.router)
+    app.include_router(internal.router)
     for prefix, api in public_apis().items():
         app.include_router(_router(prefix, api), prefix=prefix)
     return app
@@ -79,6 +82,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     context = await anyio.to_thread.run_sync(open_context, app.state.settings)
     app.state.context = context
     app.state.gate = TokenGate(context.database, context.settings.secret_key.get_secret_value())
+    app.state.worker_gate = WorkerGate(context.database, context.settings.join_token.get_secret_value())
     try:
         yield
     finally:
@@ -99,6 +103,7 @@ def open_context(settings: Settings) -> Context:
         writer=GroupCommitter(database),
         store=open_store(settings.store_url),
         links=LinkSigner(derive_key(settings.secret_key.get_secret_value(), "gridloom link")),
+        wakeup=Wakeup(settings.broker_url),
     )
     bootstrap.first_account(context)
     bootstrap.builtin_engines(context)
@@ -108,4 +113,5 @@ def open_context(settings: Settings) -> Context:
 def close_context(context: Context) -> None:
     """Finish the waiting writes and close the database."""
     context.writer.close()
+    context.wakeup.close()
     context.database.close()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from broker.wakeup import Wakeup
 from gridloom.settings import Settings
 from storage.blobs import BlobStore
 from storage.db import Database
@@ -18,3 +19,4 @@ class Context:
     writer: GroupCommitter
     store: BlobStore
     links: LinkSigner
+    wakeup: Wakeup

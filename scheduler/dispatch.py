@@ -6,10 +6,9 @@ in the database first and sent after the commit; what could not be sent is taken
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from broker.hints import HintQueues
 from gridloom.devices import Capacity
@@ -19,6 +18,7 @@ from gridloom.states import JobState, Stage
 from gridloom.wire import Hint
 from scheduler.bundles import Pace, bundle_size, room, split
 from scheduler.placement import Machine, NoPlace, Placement, place
+from storage.columns import AnyRow
 from storage.db import Database
 from storage.repositories import dispatch as queries
 from storage.repositories import job_states, workers
@@ -32,7 +32,7 @@ _LOST_AFTER_S = 3.0
 class Candidate:
     """A job's stage that may have tasks to hand out, and where they go."""
 
-    job: Row[Any]
+    job: AnyRow
     stage: Stage
     placement: Placement
 
@@ -46,7 +46,7 @@ class Dispatcher:
         self._settings = settings
         self._plans: dict[str, JobPlan] = {}
 
-    def plan(self, job: Row[Any]) -> JobPlan:
+    def plan(self, job: AnyRow) -> JobPlan:
         """Return a live job's plan, parsed once."""
         if job.id not in self._plans:
             self._plans[job.id] = JobPlan.model_validate(job.plan)
@@ -71,7 +71,7 @@ class Dispatcher:
         return homeless
 
     def _place(
-        self, jobs: Sequence[Row[Any]], machines: Sequence[Machine]
+        self, jobs: Sequence[AnyRow], machines: Sequence[Machine]
     ) -> tuple[list[Candidate], dict[str, NoPlace]]:
         candidates: list[Candidate] = []
         homeless: dict[str, NoPlace] = {}
@@ -88,7 +88,7 @@ class Dispatcher:
         self._show(jobs, warnings)
         return candidates, homeless
 
-    def _show(self, jobs: Sequence[Row[Any]], warnings: dict[str, str]) -> None:
+    def _show(self, jobs: Sequence[AnyRow], warnings: dict[str, str]) -> None:
         changed = {
             job.id: warnings[job.id] for job in jobs if job.id in warnings and job.warning != warnings[job.id]
         }
@@ -98,7 +98,7 @@ class Dispatcher:
                     job_states.set_warning(connection, job_id, warning)
 
     def _take_back_lost(
-        self, candidates: Sequence[Candidate], depths: dict[str, int], flying: Sequence[Row[Any]]
+        self, candidates: Sequence[Candidate], depths: dict[str, int], flying: Sequence[AnyRow]
     ) -> None:
         # A hint that is neither in the queue nor claimed was popped by a worker that died, or lost with the broker.
         assigned = {(row.job_id, row.stage) for row in flying if row.assigned}
@@ -190,7 +190,7 @@ def _open_stages(state: JobState) -> tuple[Stage, ...]:
     return (Stage.ASSEMBLE,)
 
 
-def _in_flight_by_owner(jobs: Sequence[Row[Any]], flying: Sequence[Row[Any]]) -> dict[str, int]:
+def _in_flight_by_owner(jobs: Sequence[AnyRow], flying: Sequence[AnyRow]) -> dict[str, int]:
     owner = {job.id: job.owner_id for job in jobs}
     busy: dict[str, int] = {}
     for row in flying:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from gridloom.settings import Settings
 from gridloom.states import TASK_LEASED, TASK_WAITING, EndReason, JobState, Stage, TaskState
 from gridloom.wire import AttemptResult
 from scheduler import retry
+from storage.columns import AnyRow
 from storage.repositories import job_states, tasks
 
 _MAY_COMMIT = TASK_LEASED | TASK_WAITING
@@ -58,7 +59,7 @@ def commit(
 
 
 def end_badly(
-    connection: Connection, row: Row[Any], result: AttemptResult, settings: Settings
+    connection: Connection, row: AnyRow, result: AttemptResult, settings: Settings
 ) -> retry.Verdict:
     """Apply the end of an attempt without a result: another try, or the task fails."""
     reason = result.reason or EndReason.RUNNER_FAILED
@@ -92,7 +93,7 @@ def end_badly(
     return verdict
 
 
-def lose(connection: Connection, rows: Sequence[Row[Any]], message: str, settings: Settings) -> set[str]:
+def lose(connection: Connection, rows: Sequence[AnyRow], message: str, settings: Settings) -> set[str]:
     """End leased attempts whose worker is gone; return the jobs concerned."""
     moment = job_states.now(connection)
     for row in rows:

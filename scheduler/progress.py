@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from gridloom.flat_merge import merge_candidates
 from gridloom.plan import JobPlan
 from gridloom.settings import Settings
 from gridloom.states import JOB_LIVE, EndReason, JobState, Stage
 from scheduler import ending, outcomes
+from storage.columns import AnyRow
 from storage.repositories import assembly, job_states, tasks
 
 PAGE = 1_000
@@ -36,7 +37,7 @@ def progress(connection: Connection, job_id: str, settings: Settings) -> bool:
     return False
 
 
-def _begin_assembly(connection: Connection, row: Row[Any]) -> bool:
+def _begin_assembly(connection: Connection, row: AnyRow) -> bool:
     plan = job_states.plan_of(row)
     if assembled_by_reference(plan):
         return job_states.advance(connection, row.id, JobState.MERGING)
@@ -44,7 +45,7 @@ def _begin_assembly(connection: Connection, row: Row[Any]) -> bool:
     return job_states.advance(connection, row.id, JobState.TASKS_COMPLETED)
 
 
-def _list_outputs(connection: Connection, row: Row[Any], settings: Settings) -> bool:
+def _list_outputs(connection: Connection, row: AnyRow, settings: Settings) -> bool:
     page = []
     if job_states.plan_of(row).destination == "bucket":
         page = assembly.results_page(connection, row.id, row.output_cursor, PAGE)
@@ -55,7 +56,7 @@ def _list_outputs(connection: Connection, row: Row[Any], settings: Settings) -> 
     return False
 
 
-def _outputs(connection: Connection, job_id: str, page: list[Row[Any]]) -> list[dict[str, Any]]:
+def _outputs(connection: Connection, job_id: str, page: list[AnyRow]) -> list[dict[str, Any]]:
     files = [(task.chunk, *file) for task in page for file in task.results or ()]
     taken = assembly.taken_paths(connection, job_id, EPOCH_BY_REFERENCE, {file[1] for file in files})
     chosen: list[dict[str, Any]] = []
@@ -71,7 +72,7 @@ def _outputs(connection: Connection, job_id: str, page: list[Row[Any]]) -> list[
     return chosen
 
 
-def _failure(task: Row[Any]) -> str:
+def _failure(task: AnyRow) -> str:
     what = {
         Stage.PARTITION: "the partitioner",
         Stage.APP: f"task {task.chunk}",

@@ -3,10 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Dialect, literal, type_coerce
+from sqlalchemy import BigInteger, Dialect, Row, literal, type_coerce
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import ColumnElement, FunctionElement
 from sqlalchemy.types import TypeDecorator
+
+AnyRow = Row[*tuple[Any, ...]]  #: a row of whatever columns
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

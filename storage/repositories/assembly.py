@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from gridloom.states import Stage, TaskState
+from storage.columns import AnyRow
 from storage.tables import jobs, outputs, tasks
 
 
-def results_page(connection: Connection, job_id: str, first_chunk: int, limit: int) -> list[Row[Any]]:
+def results_page(connection: Connection, job_id: str, first_chunk: int, limit: int) -> list[AnyRow]:
     """Return (chunk, results) of completed app tasks from `first_chunk` on, in chunk order."""
     found = connection.execute(
         select(tasks.c.chunk, tasks.c.results)

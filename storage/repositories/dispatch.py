@@ -1,18 +1,17 @@
 """Queries behind dispatch: what may be handed out next, and what was handed out and not claimed."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import Connection, Row, case, func, or_, select, update
+from sqlalchemy import Connection, case, func, or_, select, update
 
 from gridloom.states import JOB_LIVE, Stage, TaskState
-from storage.columns import db_after, db_now
+from storage.columns import AnyRow, db_after, db_now
 from storage.tables import jobs, tasks
 
 _IN_FLIGHT = (TaskState.ASSIGNED, TaskState.RECEIVED, TaskState.RUNNING)
 
 
-def next_chunks(connection: Connection, job_id: str, stage: Stage, limit: int) -> list[Row[Any]]:
+def next_chunks(connection: Connection, job_id: str, stage: Stage, limit: int) -> list[AnyRow]:
     """Return (chunk, infra_failures) of tasks that may be handed out now, in chunk order."""
     found = connection.execute(
         select(tasks.c.chunk, tasks.c.infra_failures)
@@ -65,7 +64,7 @@ def take_back(
     return done.rowcount
 
 
-def in_flight(connection: Connection) -> list[Row[Any]]:
+def in_flight(connection: Connection) -> list[AnyRow]:
     """Return (job_id, stage, assigned, total) of every live job that has tasks handed out."""
     assigned = func.sum(case((tasks.c.state == TaskState.ASSIGNED, 1), else_=0))
     found = connection.execute(

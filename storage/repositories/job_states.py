@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, or_, select, update
+from sqlalchemy import Connection, and_, delete, or_, select, update
 
 from gridloom.plan import JobPlan
 from gridloom.states import JOB_FINAL, JOB_LIVE, JOB_ORDER, EndReason, JobState, job_path
-from storage.columns import db_after, db_now
+from storage.columns import AnyRow, db_after, db_now
 from storage.tables import jobs, outputs
 
 
@@ -16,12 +16,12 @@ def now(connection: Connection) -> datetime:
     return connection.execute(select(db_now())).scalar_one()
 
 
-def find(connection: Connection, job_id: str) -> Row[Any] | None:
+def find(connection: Connection, job_id: str) -> AnyRow | None:
     """Return a job's row, locked for this transaction where the database can, or None."""
     return connection.execute(select(jobs).where(jobs.c.id == job_id).with_for_update()).first()
 
 
-def plan_of(row: Row[Any]) -> JobPlan:
+def plan_of(row: AnyRow) -> JobPlan:
     """Return the plan that `run` froze into a job's row."""
     return JobPlan.model_validate(row.plan)
 
@@ -48,7 +48,7 @@ def end(connection: Connection, job_id: str, target: JobState, reason: EndReason
     return _move(connection, row, (target,), {"end_reason": reason, "error_message": message})
 
 
-def _move(connection: Connection, row: Row[Any], path: tuple[JobState, ...], values: dict[str, Any]) -> bool:
+def _move(connection: Connection, row: AnyRow, path: tuple[JobState, ...], values: dict[str, Any]) -> bool:
     moment = now(connection)
     times = row.state_times | {state.value: moment.isoformat() for state in path}
     target = path[-1]
@@ -84,7 +84,7 @@ def set_warning(connection: Connection, job_id: str, warning: str) -> None:
     connection.execute(update(jobs).where(jobs.c.id == job_id).values(warning=warning))
 
 
-def live_jobs(connection: Connection) -> list[Row[Any]]:
+def live_jobs(connection: Connection) -> list[AnyRow]:
     """Return what dispatch needs of every live job: by priority, then by age."""
     statement = (
         select(
@@ -115,7 +115,7 @@ def overdue(connection: Connection) -> list[str]:
     return [row.id for row in found]
 
 
-def purgeable(connection: Connection, after_s: float, limit: int) -> list[Row[Any]]:
+def purgeable(connection: Connection, after_s: float, limit: int) -> list[AnyRow]:
     """Return ended jobs whose bytes may go: their output expired, they ended badly that long ago, or were deleted."""
     ended = jobs.c.state.in_([state.value for state in JOB_FINAL])
     old = or_(jobs.c.output_expires_at <= db_now(), jobs.c.ended_at <= db_after(-after_s))

@@ -6,7 +6,6 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
-    Row,
     and_,
     bindparam,
     delete,
@@ -20,7 +19,7 @@ from sqlalchemy import (
 )
 
 from gridloom.states import JOB_LIVE, TASK_FINAL, TASK_LEASED, TASK_WAITING, EndReason, Stage, TaskState
-from storage.columns import db_after, db_now
+from storage.columns import AnyRow, db_after, db_now
 from storage.tables import attempts, jobs, tasks
 
 _WAITING = [state.value for state in TASK_WAITING]
@@ -39,7 +38,7 @@ def insert_new(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
 
 def claim(
     connection: Connection, worker_id: str, job_id: str, stage: Stage, chunks: Sequence[int], lease_s: float
-) -> list[Row[Any]]:
+) -> list[AnyRow]:
     """Lease the waiting tasks among `chunks` to a worker and raise their attempt numbers.
 
     Returns the rows won in chunk order: chunk, attempt, chunk_key, chunk_offset, chunk_size.
@@ -145,7 +144,7 @@ def holds(
     return found.first() is not None
 
 
-def locked(connection: Connection, job_id: str, stage: Stage, chunks: Iterable[int]) -> dict[int, Row[Any]]:
+def locked(connection: Connection, job_id: str, stage: Stage, chunks: Iterable[int]) -> dict[int, AnyRow]:
     """Return tasks by chunk, locked for this transaction where the database can."""
     found = connection.execute(
         select(tasks)
@@ -186,7 +185,7 @@ def complete(connection: Connection, job_id: str, stage: Stage, rows: Sequence[d
     connection.execute(statement, list(rows))
 
 
-def end_attempt(connection: Connection, task: Row[Any], **values: Any) -> bool:
+def end_attempt(connection: Connection, task: AnyRow, **values: Any) -> bool:
     """Move a task on after a failed attempt: back to Scheduled (the attempt is kept as history) or to Failed."""
     if values["state"] == TaskState.SCHEDULED and task.attempt:
         _keep(connection, task, values)
@@ -204,7 +203,7 @@ def end_attempt(connection: Connection, task: Row[Any], **values: Any) -> bool:
     return moved.rowcount == 1
 
 
-def _keep(connection: Connection, task: Row[Any], values: dict[str, Any]) -> None:
+def _keep(connection: Connection, task: AnyRow, values: dict[str, Any]) -> None:
     known = connection.execute(
         select(attempts.c.attempt).where(
             attempts.c.job_id == task.job_id,
@@ -249,7 +248,7 @@ def release(
     return done.rowcount
 
 
-def expired(connection: Connection, limit: int) -> list[Row[Any]]:
+def expired(connection: Connection, limit: int) -> list[AnyRow]:
     """Return leased tasks whose lease ran out by the database's clock, oldest first."""
     found = connection.execute(
         select(tasks)
@@ -261,7 +260,7 @@ def expired(connection: Connection, limit: int) -> list[Row[Any]]:
     return list(found.all())
 
 
-def held_by(connection: Connection, worker_ids: Sequence[str]) -> list[Row[Any]]:
+def held_by(connection: Connection, worker_ids: Sequence[str]) -> list[AnyRow]:
     """Return every task leased to one of these workers."""
     found = connection.execute(
         select(tasks).where(tasks.c.state.in_(_LEASED), tasks.c.worker_id.in_(worker_ids)).with_for_update()
@@ -330,7 +329,7 @@ def unfinished(connection: Connection, job_id: str, stage: Stage) -> bool:
     return _any(connection, job_id, stage, open_states)
 
 
-def first_failed(connection: Connection, job_id: str) -> Row[Any] | None:
+def first_failed(connection: Connection, job_id: str) -> AnyRow | None:
     """Return a job's failed task, if any."""
     return connection.execute(
         select(tasks)

@@ -2,12 +2,11 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from gridloom.wire import RegisterRequest
-from storage.columns import db_after, db_now
+from storage.columns import AnyRow, db_after, db_now
 from storage.tables import locks, workers
 
 LIVE, GONE = "live", "gone"
@@ -61,7 +60,7 @@ def seen(connection: Connection, worker_id: str) -> None:
     connection.execute(update(workers).where(workers.c.id == worker_id).values(seen_at=db_now()))
 
 
-def live(connection: Connection, within_s: float) -> list[Row[Any]]:
+def live(connection: Connection, within_s: float) -> list[AnyRow]:
     """Return the live workers heard of within that time."""
     found = connection.execute(
         select(workers)

@@ -1,0 +1,82 @@
+"""Small pieces in few objects: the tail of a worker's frame becomes one stored object, and is read back in spans."""
+
+from collections.abc import Sequence
+
+from gridloom.ids import new_uuid
+from gridloom.wire import INLINE_CHUNK_BYTES, BlobSpan, Claimed, LogSegment
+from storage.blobs import BlobStore
+from storage.columns import AnyRow
+
+
+def put_pack(store: BlobStore, job_id: str, kind: str, tail: memoryview) -> str:
+    """Store a frame's tail under the job's prefix and return its key."""
+    key = f"jobs/{job_id}/{kind}/{new_uuid()}"
+    store.put_bytes(key, bytes(tail))
+    return key
+
+
+def put_logs(
+    store: BlobStore, job_id: str, segments: Sequence[LogSegment], tail: memoryview
+) -> list[dict[str, object]]:
+    """Store log segments as one object beside the job's other bytes, which they outlive; return their rows."""
+    if not segments:
+        return []
+    key = f"logs/{job_id}/{new_uuid()}"
+    rows: list[dict[str, object]] = []
+    parts: list[memoryview] = []
+    at = 0
+    for segment in segments:
+        parts.append(tail[segment.offset : segment.offset + segment.size])
+        span = {"key": key, "offset": at, "size": segment.size}
+        rows.append(
+            span
+            | {"first_chunk": segment.first_chunk, "last_chunk": segment.last_chunk, "lines": segment.lines}
+        )
+        at += segment.size
+    store.put_bytes(key, b"".join(parts))
+    return rows
+
+
+def inline_chunks(store: BlobStore, rows: Sequence[AnyRow]) -> tuple[tuple[Claimed, ...], bytes]:
+    """Return the claimed tasks and the bytes of those chunks that are small enough to travel along.
+
+    Neighbouring spans of one object are read at once.
+    """
+    tail = bytearray()
+    claimed: dict[int, Claimed] = {}
+    small = sorted(
+        (row for row in rows if row.chunk_key and row.chunk_size <= INLINE_CHUNK_BYTES),
+        key=lambda row: (row.chunk_key, row.chunk_offset),
+    )
+    at = 0
+    while at < len(small):
+        end = at + 1
+        while end < len(small) and _adjoin(small[end - 1], small[end]):
+            end += 1
+        run = small[at:end]
+        start = run[0].chunk_offset
+        length = run[-1].chunk_offset + run[-1].chunk_size - start
+        base = len(tail)
+        tail += store.get_bytes(run[0].chunk_key, start, length) if length else b""
+        for row in run:
+            claimed[row.chunk] = Claimed(
+                chunk=row.chunk,
+                attempt=row.attempt,
+                size=row.chunk_size,
+                offset=base + row.chunk_offset - start,
+            )
+        at = end
+    return tuple(claimed.get(row.chunk) or _stored(row) for row in rows), bytes(tail)
+
+
+def _adjoin(left: AnyRow, right: AnyRow) -> bool:
+    return bool(
+        left.chunk_key == right.chunk_key and left.chunk_offset + left.chunk_size == right.chunk_offset
+    )
+
+
+def _stored(row: AnyRow) -> Claimed:
+    if not row.chunk_key:
+        return Claimed(chunk=row.chunk, attempt=row.attempt, offset=0)
+    span = BlobSpan(key=row.chunk_key, offset=row.chunk_offset, size=row.chunk_size)
+    return Claimed(chunk=row.chunk, attempt=row.attempt, size=row.chunk_size, blob=span)

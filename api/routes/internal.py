@@ -1,0 +1,222 @@
+"""The workers' API: every call names attempt numbers, and whoever is late is told so and dropped."""
+
+from collections import defaultdict
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from sqlalchemy import Connection
+
+from api.context import Context
+from api.deps import ContextDep
+from api.packs import inline_chunks, put_logs, put_pack
+from api.worker_gate import JoinDep, WorkerDep
+from gridloom import frames
+from gridloom.errors import LeaseLost
+from gridloom.ids import new_token, new_uuid
+from gridloom.states import Stage
+from gridloom.wire import (
+    ChunksRequest,
+    ClaimReply,
+    ClaimRequest,
+    CommitReply,
+    CommitRequest,
+    HeartbeatReply,
+    HeartbeatRequest,
+    Hold,
+    LogsRequest,
+    OutputsRequest,
+    RegisterReply,
+    RegisterRequest,
+    ReleaseRequest,
+    ResultFile,
+    ResultsPage,
+    StageRequest,
+    TaskResults,
+)
+from scheduler import claims, fanout, outcomes
+from storage.repositories import assembly, logs, tasks, workers
+
+router = APIRouter(prefix="/internal/v1", include_in_schema=False)
+
+_RESULTS_PAGE = 1_000
+
+
+async def _body(request: Request) -> bytes:
+    return await request.body()
+
+
+BodyDep = Annotated[bytes, Depends(_body)]
+
+
+@router.post("/register", dependencies=[JoinDep])
+def register(request: RegisterRequest, context: ContextDep) -> RegisterReply:
+    """Let a worker in; what an earlier incarnation of it held is free again at once."""
+    worker_id, token = f"worker_{new_uuid()}", new_token("glw")
+
+    def work(connection: Connection) -> set[str]:
+        gone = workers.register(connection, worker_id, token, request)
+        held = tasks.held_by(connection, gone) if gone else []
+        return outcomes.lose(connection, held, "its worker was started anew", context.settings)
+
+    for job_id in context.writer.run(work):
+        context.wakeup.notify(job_id)
+    context.wakeup.notify("")
+    return RegisterReply(worker_id=worker_id, token=token, lease_s=context.settings.lease_s)
+
+
+@router.post("/claim")
+def claim(request: ClaimRequest, context: ContextDep, worker_id: WorkerDep) -> Response:
+    """Lease tasks; small chunks travel in the answer."""
+    won = context.writer.run(
+        lambda connection: claims.claim(connection, worker_id, request, context.settings)
+    )
+    tail = b""
+    reply = ClaimReply(lease_s=context.settings.lease_s)
+    if won.work is not None:
+        claimed, tail = inline_chunks(context.store, won.rows)
+        reply = ClaimReply(lease_s=context.settings.lease_s, work=won.work, claimed=claimed)
+    return Response(frames.pack(reply, tail), media_type=frames.CONTENT_TYPE)
+
+
+@router.post("/heartbeat")
+def heartbeat(request: HeartbeatRequest, context: ContextDep, worker_id: WorkerDep) -> HeartbeatReply:
+    """Renew leases; the answer names those that are no longer the worker's."""
+    groups: dict[tuple[str, Stage], list[Hold]] = defaultdict(list)
+    for hold in request.holds:
+        groups[hold.job_id, hold.stage].append(hold)
+
+    def work(connection: Connection) -> tuple[Hold, ...]:
+        workers.seen(connection, worker_id)
+        lost: list[Hold] = []
+        for (job_id, stage), holds in groups.items():
+            lost += _renew(connection, context, worker_id, job_id, stage, holds)
+        return tuple(lost)
+
+    return HeartbeatReply(lease_s=context.settings.lease_s, lost=context.writer.run(work))
+
+
+@router.post("/commit")
+def commit(body: BodyDep, context: ContextDep, worker_id: WorkerDep) -> CommitReply:
+    """Take the ends of attempts, with their results and what they printed."""
+    request, tail = frames.unpack(CommitRequest, body)
+    key = ""
+    if any(file.key is None for result in request.results for file in result.files):
+        key = put_pack(context.store, request.job_id, "results", tail)
+    results = tuple(
+        result.model_copy(update={"files": tuple(_with_key(file, key) for file in result.files)})
+        for result in request.results
+    )
+    segments = put_logs(context.store, request.job_id, request.logs, tail)
+
+    def work(connection: Connection) -> outcomes.Committed:
+        logs.insert(connection, request.job_id, request.stage, segments)
+        return outcomes.commit(
+            connection, worker_id, request.job_id, request.stage, results, context.settings
+        )
+
+    committed = context.writer.run(work)
+    if committed.job_may_move:
+        context.wakeup.notify(request.job_id)
+    return CommitReply(dropped=committed.dropped)
+
+
+@router.post("/release", status_code=204)
+def release(request: ReleaseRequest, context: ContextDep, worker_id: WorkerDep) -> None:
+    """Take leases back untouched."""
+
+    def work(connection: Connection) -> None:
+        for hold in request.holds:
+            held = [(hold.chunk, hold.attempt)]
+            tasks.release(connection, worker_id, hold.job_id, hold.stage, held)
+
+    context.writer.run(work)
+    for job_id in {hold.job_id for hold in request.holds}:
+        context.wakeup.notify(job_id)
+
+
+@router.post("/logs", status_code=204)
+def add_logs(body: BodyDep, context: ContextDep, worker_id: WorkerDep) -> None:  # noqa: ARG001 - any worker may log
+    """Keep what attempts that still run have printed."""
+    request, tail = frames.unpack(LogsRequest, body)
+    segments = put_logs(context.store, request.job_id, request.logs, tail)
+    context.writer.run(lambda connection: logs.insert(connection, request.job_id, request.stage, segments))
+
+
+@router.post("/chunks", status_code=204)
+def add_chunks(body: BodyDep, context: ContextDep, worker_id: WorkerDep) -> None:
+    """Make tasks of chunks while the partitioner still runs."""
+    request, tail = frames.unpack(ChunksRequest, body)
+    key = ""
+    if any(chunk.key is None for chunk in request.chunks):
+        key = put_pack(context.store, request.job_id, "chunks", tail)
+    chunks = [chunk if chunk.key else chunk.model_copy(update={"key": key}) for chunk in request.chunks]
+    context.writer.run(
+        lambda connection: fanout.register_chunks(
+            connection, worker_id, request.job_id, request.attempt, chunks
+        )
+    )
+    context.wakeup.notify(request.job_id)
+
+
+@router.post("/outputs", status_code=204)
+def add_outputs(request: OutputsRequest, context: ContextDep, worker_id: WorkerDep) -> None:
+    """Note files of a job's output; they count once their attempt commits."""
+    rows = [file.model_dump() for file in request.files]
+
+    def work(connection: Connection) -> None:
+        _must_hold(connection, worker_id, request.job_id, Stage.ASSEMBLE, request.attempt)
+        assembly.add_outputs(connection, request.job_id, request.attempt, rows)
+
+    context.writer.run(work)
+
+
+@router.post("/phase", status_code=204)
+def phase(request: StageRequest, context: ContextDep, worker_id: WorkerDep) -> None:
+    """Note that a stage's own process starts."""
+    context.writer.run(
+        lambda connection: fanout.begin_phase(
+            connection, worker_id, request.job_id, request.stage, request.attempt
+        )
+    )
+
+
+@router.get("/results")
+def results(
+    job_id: str, attempt: int, context: ContextDep, worker_id: WorkerDep, from_chunk: int = 0
+) -> ResultsPage:
+    """Return a page of results to the worker that assembles them."""
+    with context.database.read() as connection:
+        _must_hold(connection, worker_id, job_id, Stage.ASSEMBLE, attempt)
+        rows = assembly.results_page(connection, job_id, from_chunk, _RESULTS_PAGE)
+    page = tuple(TaskResults(chunk=row.chunk, files=_files(row.results)) for row in rows)
+    return ResultsPage(tasks=page, next_chunk=rows[-1].chunk + 1 if len(rows) == _RESULTS_PAGE else None)
+
+
+def _renew(
+    connection: Connection, context: Context, worker_id: str, job_id: str, stage: Stage, holds: list[Hold]
+) -> list[Hold]:
+    started: dict[tuple[int, int], datetime] = {
+        (hold.chunk, hold.attempt): hold.running_since for hold in holds if hold.running_since
+    }
+    held = [(hold.chunk, hold.attempt) for hold in holds]
+    kept = tasks.renew(connection, worker_id, job_id, stage, held, context.settings.lease_s)
+    running = {pair: at for pair, at in started.items() if pair in kept}
+    tasks.mark_running(connection, worker_id, job_id, stage, running)
+    return [hold for hold in holds if (hold.chunk, hold.attempt) not in kept]
+
+
+def _must_hold(connection: Connection, worker_id: str, job_id: str, stage: Stage, attempt: int) -> None:
+    if not tasks.holds(connection, worker_id, job_id, stage, 0, attempt):
+        raise LeaseLost(f"attempt {attempt} of job {job_id}'s {stage} is no longer yours")
+
+
+def _with_key(file: ResultFile, key: str) -> ResultFile:
+    return file if file.key else file.model_copy(update={"key": key})
+
+
+def _files(stored: list[list[str | int]]) -> tuple[ResultFile, ...]:
+    return tuple(
+        ResultFile(name=str(name), size=int(size), key=str(key), offset=int(offset))
+        for name, size, key, offset in stored
+    )

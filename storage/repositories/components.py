@@ -1,0 +1,173 @@
+"""Apps, partitioners and assemblers; a name leads to the caller's own record, then a built-in, then a public one."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, case, update
+from sqlalchemy.sql.expression import ColumnElement
+
+from gridloom.manifests import Kind, Manifest
+from gridloom.tags import Tag
+from storage.tables import components
+from storage.upsert import insert_into
+
+APPS: tuple[Kind, ...] = ("app",)
+ENGINES: tuple[Kind, ...] = ("partitioner", "assembler")
+ANY: tuple[Kind, ...] = (*APPS, *ENGINES)
+BUILT_IN_USER = "gridloom"  #: shown as the owner's name of built-in engines
+
+ORDERS: dict[str, ColumnElement[Any]] = {
+    "created_at": components.c.created_at,
+    "updated_at": components.c.updated_at,
+    "name": components.c.name,
+    "version": components.c.major * 1_000_000_000 + components.c.minor,
+    "revision": components.c.revision,
+    "status": components.c.active,
+    "type": components.c.kind,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComponentRow:
+    """A stored component; `owner_id` is None for built-in ones."""
+
+    id: str
+    owner_id: str | None
+    user_name: str
+    kind: Kind
+    name: str
+    major: int
+    minor: int
+    active: bool
+    is_public: bool
+    passthrough: bool
+    revision: int
+    manifest: Manifest
+    schema: dict[str, Any] | None
+    archive_key: str
+    digest: str
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def version(self) -> str:
+        """The version as text."""
+        return f"{self.major}.{self.minor}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewComponent:
+    """What an upload brings; `digest` is the archive's SHA-256 in base64."""
+
+    owner_id: str | None
+    manifest: Manifest
+    schema: dict[str, Any] | None
+    archive_key: str
+    digest: str
+    active: bool = False
+    is_public: bool = False
+    passthrough: bool = False
+
+
+def save(connection: Connection, component_id: str, new: NewComponent) -> None:
+    """Insert a component under this id, or overwrite the one of the same owner, kind, name and version.
+
+    An overwritten one keeps its id, its creation time and whether it is active and public; its revision grows.
+    """
+    now, manifest = datetime.now(UTC), new.manifest
+    content = {
+        "manifest": manifest.model_dump(mode="json"),
+        "schema": new.schema,
+        "archive_key": new.archive_key,
+        "digest": new.digest,
+        "passthrough": new.passthrough,
+        "updated_at": now,
+        "deleted_at": None,
+        "revision": components.c.revision + 1,
+    }
+    identity = {
+        "owner_id": new.owner_id,
+        "kind": manifest.type,
+        "name": manifest.name,
+        "major": manifest.major,
+        "minor": manifest.minor,
+    }
+    same = [components.c[name].is_not_distinct_from(value) for name, value in identity.items()]
+    if connection.execute(update(components).where(*same).values(content)).rowcount:
+        return
+    fresh = {
+        "id": component_id,
+        "active": new.active,
+        "is_public": new.is_public,
+        "created_at": now,
+        "revision": 1,
+    }
+    # Another upload of the same version may have come between; a built-in has no owner, so it never conflicts here.
+    connection.execute(
+        insert_into(connection, components)
+        .values(identity | content | fresh)
+        .on_conflict_do_update(index_elements=list(identity), set_=content)
+    )
+
+
+def find(
+    connection: Connection, owner_id: str | None, kind: Kind, name: str, version: tuple[int, int]
+) -> ComponentRow | None:
+    """Return the record that an upload of this owner, kind, name and version would overwrite."""
+    major, minor = version
+    return _first(
+        connection,
+        _ROWS.where(
+            components.c.owner_id.is_not_distinct_from(owner_id),
+            components.c.kind == kind,
+            components.c.name == name,
+            components.c.major == major,
+            components.c.minor == minor,
+        ),
+    )
+
+
+def resolve(
+    connection: Connection, tag: Tag, kinds: Collection[Kind], account_id: str, *, only_active: bool
+) -> ComponentRow | None:
+    """Return the component that a tag names for this account, or None.
+
+    An app goes before an engine of the same name; then the caller's own, built-in, public ones of others; then the
+    highest version.
+    """
+    query = _visible(account_id).where(components.c.kind.in_(kinds), _named(tag))
+    if only_active:
+        query = query.where(components.c.active)
+    rank = case((components.c.owner_id == account_id, 0), (components.c.owner_id.is_(None), 1), else_=2)
+    return _first(
+        connection,
+        query.order_by(
+            case((components.c.kind == "app", 0), else_=1),
+            rank,
+            components.c.major.desc(),
+            components.c.minor.desc(),
+            components.c.kind.desc(),
+            components.c.created_at,
+            components.c.id,
+        ),
+    )
+
+
+def owned(
+    connection: Connection, account_id: str, kinds: Collection[Kind], *, public: bool = False
+) -> Select[Any]:
+    """Return the query of an account's components, or of every public one; `storage.pages.fetch` runs it."""
+    del connection
+    mine = components.c.is_public if public else components.c.owner_id == account_id
+    return _ROWS.where(mine, components.c.kind.in_(kinds))
+
+
+def set_active(connection: Connection, component_id: str, *, active: bool) -> None:
+    """Let jobs use a component, or stop them from it."""
+    connection.execute(
+        update(components)
+        .where(components.c.id == component_id)
+        .values(active=active, updated_at=datetime.now(UTC))
+    )

@@ -1,0 +1,141 @@
+"""Jobs as their owners see and edit them; a job that is someone else's is as absent as one that never was."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, insert, select, update
+
+from gridloom.errors import BadState, NotFound
+from gridloom.ids import is_uuid
+from gridloom.states import JOB_LIVE, JobState
+from storage.columns import db_now
+from storage.tables import jobs
+
+# A plan is long, and nobody who looks at a job needs it.
+_SHOWN = [column for column in jobs.c if column is not jobs.c.plan]
+
+ORDERS = {
+    "created_at": jobs.c.created_at,
+    "submitted_at": jobs.c.submitted_at,
+    "started_at": jobs.c.started_at,
+    "ended_at": jobs.c.ended_at,
+    "name": jobs.c.name,
+    "state": jobs.c.state,
+    "num_chunks": jobs.c.chunks,
+}
+
+
+def create(connection: Connection, values: Mapping[str, Any]) -> None:
+    """Insert a draft; `values` are the columns that have no default but the state and the time."""
+    moment = connection.execute(select(db_now())).scalar_one()
+    times = {JobState.NEW.value: moment.isoformat()}
+    connection.execute(
+        insert(jobs).values(state=JobState.NEW, state_times=times, created_at=moment, **values)
+    )
+
+
+def get(connection: Connection, owner_id: str, job_id: str) -> Row[Any]:
+    """Return a job, all columns but its plan.
+
+    Raises:
+        NotFound: when the owner has no such job.
+    """
+    return _one(connection, _of_owner(owner_id, job_id), job_id)
+
+
+def linked(connection: Connection, job_id: str) -> Row[Any]:
+    """Return a job that a signed link names, whoever follows it.
+
+    Raises:
+        NotFound: when it is gone.
+    """
+    return _one(connection, _visible().where(jobs.c.id == job_id), job_id)
+
+
+def draft(connection: Connection, job_id: str, *, owner_id: str | None = None) -> Row[Any]:
+    """Return a job that may still be changed, locked for this transaction where the database can.
+
+    Raises:
+        NotFound: when there is no such job, or it is not the owner's.
+        BadState: when it was run already.
+    """
+    statement = _visible().where(jobs.c.id == job_id) if owner_id is None else _of_owner(owner_id, job_id)
+    row = _one(connection, statement.with_for_update(), job_id)
+    if row.state != JobState.NEW:
+        raise BadState(f"job {job_id} is {row.state}; only a job in {JobState.NEW} may be changed or run")
+    return row
+
+
+def change(connection: Connection, job_id: str, **values: Any) -> None:
+    """Set columns of a draft.
+
+    Raises:
+        BadState: when it is no draft any more.
+    """
+    changed = connection.execute(
+        update(jobs).where(jobs.c.id == job_id, jobs.c.state == JobState.NEW).values(**values)
+    )
+    if not changed.rowcount:
+        raise BadState(f"job {job_id} was run or deleted meanwhile")
+
+
+def remove(connection: Connection, owner_id: str, job_id: str) -> None:
+    """Hide a job that does not run.
+
+    Raises:
+        NotFound: when the owner has no such job.
+        BadState: when it runs.
+    """
+    row = get(connection, owner_id, job_id)
+    removed = connection.execute(
+        update(jobs).where(jobs.c.id == row.id, jobs.c.state.not_in(JOB_LIVE)).values(deleted_at=db_now())
+    )
+    if not removed.rowcount:
+        raise BadState(f"job {job_id} is {row.state} and has to be aborted first")
+
+
+def count(connection: Connection, owner_id: str) -> int:
+    """Count an owner's jobs."""
+    statement = select(func.count()).where(jobs.c.owner_id == owner_id, jobs.c.deleted_at.is_(None))
+    return connection.execute(statement).scalar_one()
+
+
+def page(
+    connection: Connection, owner_id: str, *, order: str, descending: bool, limit: int, offset: int
+) -> list[Row[Any]]:
+    """Return one page of an owner's jobs; `order` is a key of `ORDERS`."""
+    sort = (ORDERS[order], jobs.c.id)
+    # Sorted as ids first: rows are wide, and all but one page of them would be read for nothing.
+    ids = (
+        select(jobs.c.id)
+        .where(jobs.c.owner_id == owner_id, jobs.c.deleted_at.is_(None))
+        .order_by(*(column.desc() if descending else column.asc() for column in sort))
+        .limit(limit)
+        .offset(offset)
+    )
+    wanted = list(connection.execute(ids).scalars())
+    rows = {row.id: row for row in connection.execute(select(*_SHOWN).where(jobs.c.id.in_(wanted)))}
+    return [rows[job_id] for job_id in wanted if job_id in rows]
+
+
+def owned(connection: Connection, owner_id: str, job_ids: Collection[str]) -> list[str]:
+    """Return those of the ids that are jobs of the owner."""
+    statement = select(jobs.c.id).where(
+        jobs.c.owner_id == owner_id, jobs.c.deleted_at.is_(None), jobs.c.id.in_(job_ids)
+    )
+    return list(connection.execute(statement).scalars())
+
+
+def _visible() -> Select[Any]:
+    return select(*_SHOWN).where(jobs.c.deleted_at.is_(None))
+
+
+def _of_owner(owner_id: str, job_id: str) -> Select[Any]:
+    return _visible().where(jobs.c.owner_id == owner_id, jobs.c.id == job_id)
+
+
+def _one(connection: Connection, statement: Select[Any], job_id: str) -> Row[Any]:
+    row = connection.execute(statement).first() if is_uuid(job_id) else None
+    if row is None:
+        raise NotFound(f"there is no job {job_id[:64]!a}")
+    return row
