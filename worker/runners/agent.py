@@ -11,6 +11,7 @@ An end of file means that the worker is gone: everything is killed and the agent
 
 import ctypes
 import fcntl
+import gc
 import os
 import resource
 import select
@@ -23,7 +24,9 @@ HEAD = struct.Struct("<IcQ")
 ENDED = struct.Struct("<qqqqq")
 KILLED_WITH_PARENT, NO_NEW_PRIVILEGES, SUBREAPER = 1, 38, 36
 NEW_MOUNTS, BIND_ALL, PRIVATE_ALL = 0x20000, 0x1000 | 0x4000, 0x40000 | 0x4000
-STAGE = "/tmp"
+STAGE = "/mnt"
+#: Signals that this interpreter or whoever started the worker may have set to be ignored, which a program inherits.
+DEFAULTS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM)
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -146,8 +149,8 @@ class Agent:
         try:
             agent = os.getppid()
             os.setsid()
-            for name in ("SIGPIPE", "SIGXFSZ", "SIGINT"):
-                signal.signal(getattr(signal, name), signal.SIG_DFL)
+            for number in DEFAULTS:
+                signal.signal(number, signal.SIG_DFL)
             limit(request)
             if request.staged:
                 stage(request.staged)
@@ -176,7 +179,7 @@ class Agent:
                     return kind, number, body
             try:
                 data, ancillary, _, _ = self.link.recvmsg(
-                    1 << 18, socket.CMSG_SPACE(4 * 16), socket.MSG_CMSG_CLOEXEC
+                    1 << 16, socket.CMSG_SPACE(4 * 16), socket.MSG_CMSG_CLOEXEC
                 )
             except ConnectionError:
                 data = b""
@@ -218,7 +221,7 @@ def limit(request: Request) -> None:
 
 
 def stage(sources: list[bytes]) -> None:
-    """Show the sources as /tmp/0, /tmp/1, ... in a mount namespace of this process's own.
+    """Show the sources as /mnt/0, /mnt/1, ... in a mount namespace of this process's own.
 
     The user that the program runs as may not be able to walk to them, when a folder above is private to root.
     """
@@ -274,4 +277,5 @@ def check(result: int) -> None:
 
 
 if __name__ == "__main__":
+    gc.disable()  # nothing here makes cycles, and a collection after a fork would copy every page
     Agent(int(sys.argv[1])).serve()

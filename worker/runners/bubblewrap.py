@@ -31,17 +31,8 @@ HOME = "/tmp"
 ETC = Path(__file__).with_name("etc")
 INSIDE_ETC = "/run/gridloom/etc"
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-SYSTEM_ETC = (
-    "ld.so.cache",
-    "ld.so.conf",
-    "ld.so.conf.d",
-    "ssl",
-    "pki",
-    "ca-certificates",
-    "alternatives",
-    "localtime",
-)
-STAGE = "/tmp"
+SYSTEM_ETC = ("ld.so.cache", "ssl", "pki", "alternatives", "localtime")
+STAGE = "/mnt"
 ARGUMENTS_FD, REPORT_FD = 3, 4
 ALONE = (
     *("--unshare-all", "--unshare-user", "--uid", str(NOBODY), "--gid", str(NOBODY), "--hostname", "task"),
@@ -64,8 +55,8 @@ def bwrap_path() -> Path | None:
 class Places:
     """Under which paths bubblewrap can reach what it shall bind.
 
-    After the agent became another user, folders below a private one are out of its reach; the agent then shows each
-    as /tmp/<index>.
+    After the agent became another user, what lies below a private folder is out of its reach; the agent then shows
+    each such place as /mnt/<index>.
     """
 
     def __init__(self, *, staged: bool, known: tuple[str, ...] = ()) -> None:
@@ -74,7 +65,7 @@ class Places:
 
     def of(self, path: Path | str) -> str:
         """Return the path from which a folder or file is bound."""
-        if not self._staged:
+        if not self._staged or is_public(Path(path)):
             return str(path)
         if str(path) not in self.paths:
             self.paths.append(str(path))
@@ -233,6 +224,14 @@ class Heard:
     def write(self, stream: str, data: bytes) -> None:
         """Keep what is printed."""
         self.data += data if stream == "stdout" else b""
+
+
+def is_public(path: Path) -> bool:
+    """Return whether every user can walk to a place and read it."""
+    if path.is_relative_to(STAGE):
+        return False  # where it would be hidden
+    wanted = 0o005 if path.is_dir() else 0o004
+    return path.stat().st_mode & wanted == wanted and all(it.stat().st_mode & 0o001 for it in path.parents)
 
 
 def shown(path: Path, places: Places) -> list[str]:

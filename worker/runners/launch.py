@@ -19,7 +19,7 @@ MIB = 1 << 20
 class Launch:
     """One program to start.
 
-    `extra_fds` become its descriptors 3, 4, ...; `staged` are paths that the agent, as root, shows as /tmp/0, /tmp/1,
+    `extra_fds` become its descriptors 3, 4, ...; `staged` are paths that the agent, as root, shows as /mnt/0, /mnt/1,
     ... in a mount namespace of the program's own before it becomes user `uid`. `report_fd`, when there is one, must
     hold `exit-code` at the end, or the sandbox never came to start the script.
     """
