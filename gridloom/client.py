@@ -197,7 +197,7 @@ def _unwrapped(answer: Json, key: str) -> Json:
 
 
 def _part(text: str) -> str:
-    return quote(text, safe="@")
+    return quote(text, safe="@/")  # a tag may be user/name@version
 
 
 def _component(kind: Kind, tag: str, verb: str = "") -> str:

@@ -1,0 +1,148 @@
+"""`gridloom app ...` and `gridloom engine ...`."""
+
+from base64 import b64encode
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from cli.output import AsJson, fields, show, table
+from cli.samples import EngineType, write_app, write_engine
+from gridloom.errors import BadInput
+
+if TYPE_CHECKING:
+    from gridloom.client import Kind
+
+Tag = Annotated[str, typer.Argument(metavar="TAG", help="NAME, NAME@1, NAME@1.2 or an id.")]
+Limit = Annotated[int, typer.Option(min=1, help="Most rows to list.")]
+Offset = Annotated[int, typer.Option(min=0, help="Rows to skip first.")]
+
+_SHOWN = ("name", "version", "type", "status", "description", "entrypoint", "deviceRequirements", "revision")
+_SHOWN_AFTER = ("id", "hash", "isPublic", "userName", "createdAt", "updatedAt")
+
+app = typer.Typer(
+    help="Apps: the code that runs on every chunk.", no_args_is_help=True, rich_markup_mode=None
+)
+engine = typer.Typer(
+    help="Engines: partitioners and assemblers.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@app.command("new")
+def new_app(name: Annotated[Path, typer.Argument(metavar="NAME")], *, as_json: AsJson = False) -> None:
+    """Write a folder with a sample app and its template; nothing is uploaded.
+
+    Example: gridloom app new shout
+    """
+    write_app(name)
+    show({"folder": str(name)}, f"{name}: upload it with gridloom app push {name}", as_json=as_json)
+
+
+@engine.command("new")
+def new_engine(
+    name: Annotated[Path, typer.Argument(metavar="NAME")],
+    *,
+    kind: Annotated[EngineType, typer.Option("--type", help="What the engine does.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write a folder with a sample engine; nothing is uploaded.
+
+    Example: gridloom engine new by-chapter --type partitioner
+    """
+    write_engine(name, kind)
+    show({"folder": str(name)}, f"{name}: upload it with gridloom engine push {name}", as_json=as_json)
+
+
+def _add_commands(group: typer.Typer, kind: "Kind") -> None:
+    """Give `app` and `engine` the commands that they share."""
+    one = "an app" if kind == "app" else "an engine"
+
+    @group.command(
+        "push",
+        help=f"Upload {one}'s folder; a new version starts inactive.\n\nExample: gridloom {kind} push shout",
+    )
+    def push(
+        context: typer.Context,
+        folder: Annotated[Path, typer.Argument(metavar="FOLDER")],
+        *,
+        as_json: AsJson = False,
+    ) -> None:
+        archive = _packed(folder)
+        with context.obj.client() as client:
+            record = client.push_component(kind, b64encode(archive).decode())
+        tag = _tag(record)
+        hint = "" if record.get("status") == "active" else f"; next: gridloom {kind} activate {tag}"
+        show(record, f"{tag} pushed, {record.get('status')}{hint}", as_json=as_json)
+
+    @group.command("activate", help=f"Let jobs use {one}.\n\nExample: gridloom {kind} activate shout@0.1")
+    def activate(context: typer.Context, tag: Tag, *, as_json: AsJson = False) -> None:
+        _switch(context, kind, tag, "activate", as_json=as_json)
+
+    @group.command(
+        "deactivate", help=f"Keep new jobs from using {one}.\n\nExample: gridloom {kind} deactivate shout@0.1"
+    )
+    def deactivate(context: typer.Context, tag: Tag, *, as_json: AsJson = False) -> None:
+        _switch(context, kind, tag, "deactivate", as_json=as_json)
+
+    @group.command("get", help=f"Show {one}.\n\nExample: gridloom {kind} get shout")
+    def get(context: typer.Context, tag: Tag, *, as_json: AsJson = False) -> None:
+        with context.obj.client() as client:
+            record = client.component(kind, tag)
+        show(record, fields(record, (*_SHOWN, *_SHOWN_AFTER)), as_json=as_json)
+
+    @group.command("status", help=f"Tell whether {one} is active.\n\nExample: gridloom {kind} status shout")
+    def status(context: typer.Context, tag: Tag, *, as_json: AsJson = False) -> None:
+        with context.obj.client() as client:
+            answer = client.component_status(kind, tag)
+        show(answer, str(answer.get("engineStatus") or answer.get("message") or ""), as_json=as_json)
+
+    @group.command("list", help=f"List the {kind}s that you can use.\n\nExample: gridloom {kind} list")
+    def list_all(
+        context: typer.Context, *, limit: Limit = 100, offset: Offset = 0, as_json: AsJson = False
+    ) -> None:
+        with context.obj.client() as client:
+            answer = client.components(kind, limit=limit, offset=offset)
+        titles = (
+            ("name", "version", "status", "description")
+            if kind == "app"
+            else ("name", "version", "type", "status", "description")
+        )
+        rows = [[it.get(title) for title in titles] for it in answer.get(f"{kind}s") or ()]
+        show(answer, table(titles, rows) + rest_of(answer), as_json=as_json)
+
+
+def rest_of(answer: dict[str, Any]) -> str:
+    """Return a line that says how many more rows a list has, if it has."""
+    paging = answer.get("pagination") or {}
+    return (
+        f"\n({paging.get('total')} in all; --limit and --offset show more)" if paging.get("hasNext") else ""
+    )
+
+
+def _packed(folder: Path) -> bytes:
+    from gridloom.archives import pack_folder
+
+    if not folder.is_dir():
+        raise BadInput(f"{folder} is not a folder")
+    return pack_folder(folder)
+
+
+def _tag(record: dict[str, Any]) -> str:
+    return f"{record.get('name')}@{record.get('version')}"
+
+
+def _switch(
+    context: typer.Context,
+    kind: "Kind",
+    tag: str,
+    switch: Literal["activate", "deactivate"],
+    *,
+    as_json: bool,
+) -> None:
+    with context.obj.client() as client:
+        answer = client.switch_component(kind, tag, switch)
+    show(answer, f"{tag} {switch}d", as_json=as_json)
+
+
+_add_commands(app, "app")
+_add_commands(engine, "engine")

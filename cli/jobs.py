@@ -1,0 +1,286 @@
+"""`gridloom job ...`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.access import PATIENCE_S
+from cli.components import Limit, Offset, rest_of
+from cli.drafts import Draft, make_job, read_config, read_params
+from cli.logs import Selection, in_words, read_logs
+from cli.output import AsJson, complain, fields, say, show, show_line, table
+from cli.progress import job_progress, label, transfer_progress
+from cli.waiting import failure_of, fetch_results, follow
+from gridloom.ids import task_id
+from gridloom.states import JobState, Stage
+
+if TYPE_CHECKING:
+    from gridloom.client import Client, JobView
+
+job = typer.Typer(
+    help="Jobs: create, run and watch them, fetch what they deliver.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+JobId = Annotated[str, typer.Argument(metavar="JOB_ID")]
+Origin = Annotated[
+    str, typer.Argument(metavar="TEMPLATE", help="A template's id, or the id of a draft that exists.")
+]
+Params = Annotated[
+    list[str],
+    typer.Option(
+        "--param", metavar="SECTION.KEY=VALUE", help="A parameter, e.g. app.case=upper; may be repeated."
+    ),
+]
+Config = Annotated[
+    list[str],
+    typer.Option("--config", metavar="NAME=VALUE", help="A setting, e.g. task_timeout=60; may be repeated."),
+]
+Source = Annotated[
+    str, typer.Option("--input", metavar="FILE|URL", help="Data source: a file or an http(s) URL.")
+]
+Output = Annotated[
+    Path | None, typer.Option("--output", metavar="DIR", help="Fetch the results into this folder.")
+]
+Name = Annotated[str, typer.Option("--name", help="Display name.")]
+
+_SHOWN = (
+    "id",
+    "name",
+    "state",
+    "errorMessage",
+    "warning",
+    "templateId",
+    "numChunks",
+    "progress",
+    "params",
+    "config",
+)
+_SHOWN_AFTER = (
+    "dataSource",
+    "dataDestination",
+    "createdAt",
+    "submittedAt",
+    "startedAt",
+    "endedAt",
+    "duration",
+)
+
+
+@job.command("create")
+def create(
+    context: typer.Context,
+    template: Origin,
+    *,
+    param: Params = [],  # noqa: B006 (typer copies it)
+    config: Config = [],  # noqa: B006
+    source: Source = "",
+    name: Name = "",
+    as_json: AsJson = False,
+) -> None:
+    """Create a draft from a template.
+
+    Example: gridloom job create shout-template --input notes.txt
+    """
+    draft = Draft(
+        origin=template, name=name, source=source, params=read_params(param), config=read_config(config)
+    )
+    with context.obj.client() as client:
+        made = client.job(str(_made(client, draft, quiet=as_json)["id"]))
+    show(made, f"Job {made['id']}: run it with gridloom job run {made['id']}", as_json=as_json)
+
+
+@job.command("run")
+def run(  # noqa: PLR0913 (one for each option)
+    context: typer.Context,
+    template: Origin,
+    *,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end; --output does so too.")] = False,
+    param: Params = [],  # noqa: B006 (typer copies it)
+    config: Config = [],  # noqa: B006
+    source: Source = "",
+    output: Output = None,
+    name: Name = "",
+    as_json: AsJson = False,
+) -> None:
+    """Create a job from a template and run it, or run a draft.
+
+    Example: gridloom job run shout-template --wait --param app.case=upper --input notes.txt --output result
+    """
+    draft = Draft(
+        origin=template,
+        name=name,
+        source=source,
+        to_bucket=output is not None,
+        params=read_params(param),
+        config=read_config(config),
+    )
+    with context.obj.client(patience_s=PATIENCE_S) as client:
+        job_id = str(_made(client, draft, quiet=as_json)["id"])
+        client.run_job(job_id)
+        if wait or output:
+            _finish(client, job_id, output, as_json=as_json)
+        else:
+            started = client.job(job_id)
+            show(started, f"Job {job_id} runs: gridloom job watch {job_id}", as_json=as_json)
+
+
+@job.command("watch")
+def watch(context: typer.Context, job_id: JobId, *, as_json: AsJson = False) -> None:
+    """Show a job's progress until it has ended; with --json one line for each change.
+
+    Example: gridloom job watch 5f2b6c1e-8c0f-4a53-9d0e-0a6c0e7c9f11
+    """
+    shown = ""
+
+    def show_change(view: "JobView") -> None:
+        nonlocal shown
+        line = view.model_dump_json(by_alias=True)
+        if line != shown:
+            shown = line
+            say(line)
+
+    with context.obj.client(patience_s=PATIENCE_S) as client:
+        ended = follow(client, job_id, show_change) if as_json else _followed(client, job_id, quiet=False)
+    _close(ended, as_json=as_json)
+
+
+@job.command("get")
+def get(context: typer.Context, job_id: JobId, *, as_json: AsJson = False) -> None:
+    """Show a job.
+
+    Example: gridloom job get 5f2b6c1e-8c0f-4a53-9d0e-0a6c0e7c9f11
+    """
+    with context.obj.client() as client:
+        found = client.job(job_id)
+    show(found, fields(found, (*_SHOWN, *_SHOWN_AFTER)), as_json=as_json)
+
+
+@job.command("list")
+def list_all(
+    context: typer.Context, *, limit: Limit = 20, offset: Offset = 0, as_json: AsJson = False
+) -> None:
+    """List your jobs, the newest first.
+
+    Example: gridloom job list --limit 5
+    """
+    with context.obj.client() as client:
+        answer = client.jobs(limit=limit, offset=offset)
+    rows = [_row(it) for it in answer.get("data") or ()]
+    show(answer, table(("id", "name", "state", "chunks", "created"), rows) + rest_of(answer), as_json=as_json)
+
+
+@job.command("results")
+def results(context: typer.Context, job_id: JobId, *, output: Output = None, as_json: AsJson = False) -> None:
+    """List the files that a job delivered, and fetch them with --output.
+
+    Example: gridloom job results 5f2b6c1e-8c0f-4a53-9d0e-0a6c0e7c9f11 --output result
+    """
+    with context.obj.client(patience_s=PATIENCE_S) as client:
+        if output:
+            found, files = fetch_results(client, job_id, output, quiet=as_json)
+            text = f"{len(files)} files fetched\nResult: {output}"
+        else:
+            found = list(client.results(job_id))
+            text = table(("name", "link"), ((it.get("name"), it.get("link")) for it in found))
+    show({"results": found, "output": output}, text, as_json=as_json)
+
+
+@job.command("logs")
+def logs(
+    context: typer.Context,
+    job_id: JobId,
+    *,
+    task: Annotated[int | None, typer.Option("--task", min=0, help="Only the task of this chunk.")] = None,
+    stage: Annotated[Stage | None, typer.Option("--stage", help="Only this stage.")] = None,
+    goes_on: Annotated[bool, typer.Option("--follow", help="Go on until the job has ended.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print what a job's tasks printed; with --json one line for each.
+
+    Example: gridloom job logs 5f2b6c1e-8c0f-4a53-9d0e-0a6c0e7c9f11 --task 3 --follow
+    """
+    task_ids = () if task is None else (task_id(job_id, stage or Stage.APP, task),)
+    selection = Selection(job_id=job_id, stage=stage, task_ids=task_ids)
+    with context.obj.client(patience_s=PATIENCE_S) as client:
+        for line in read_logs(client, selection, goes_on=goes_on):
+            if as_json:
+                show_line(asdict(line))
+            else:
+                say(in_words(line))
+
+
+@job.command("abort")
+def abort(context: typer.Context, job_id: JobId, *, as_json: AsJson = False) -> None:
+    """Stop a job; a draft is deleted.
+
+    Example: gridloom job abort 5f2b6c1e-8c0f-4a53-9d0e-0a6c0e7c9f11
+    """
+    with context.obj.client() as client:
+        answer = client.abort_job(job_id)
+    show(answer, f"Job {job_id} aborted", as_json=as_json)
+
+
+@job.command("delete")
+def delete(context: typer.Context, job_id: JobId, *, as_json: AsJson = False) -> None:
+    """Remove a job from the lists; a running one is aborted first.
+
+    Example: gridloom job delete 5f2b6c1e-8c0f-4a53-9d0e-0a6c0e7c9f11
+    """
+    with context.obj.client() as client:
+        answer = client.delete_job(job_id)
+    show(answer, f"Job {job_id} deleted", as_json=as_json)
+
+
+def _made(client: "Client", draft: Draft, *, quiet: bool) -> dict[str, Any]:
+    size = draft.file.stat().st_size if draft.file and draft.file.is_file() else 0
+    with transfer_progress("Uploading", size, quiet=quiet or not size) as moved:
+        return make_job(client, draft, moved)
+
+
+def _followed(client: "Client", job_id: str, *, quiet: bool) -> dict[str, Any]:
+    try:
+        with job_progress(quiet=quiet) as progress:
+            return follow(client, job_id, progress)
+    except KeyboardInterrupt:
+        typer.echo(f"the job goes on: gridloom job watch {job_id}", err=True)
+        raise
+
+
+def _finish(client: "Client", job_id: str, output: Path | None, *, as_json: bool) -> None:
+    """Wait for the end, fetch the results, say how it went."""
+    if not as_json:
+        say(f"Job {job_id}")
+    ended = _followed(client, job_id, quiet=as_json)
+    found: list[dict[str, Any]] = []
+    if output and ended.get("state") == JobState.COMPLETE:
+        found, _ = fetch_results(client, job_id, output, quiet=as_json)
+        if not as_json:
+            say(f"Result: {output}")
+    if as_json:
+        show({"job": ended, "results": found, "output": output}, "", as_json=True)
+    _close(ended, as_json=as_json)
+
+
+def _close(ended: dict[str, Any], *, as_json: bool) -> None:
+    """Say that the job is complete, or end with exit code 1 and the reason."""
+    if failure := failure_of(ended):
+        complain(failure)
+        raise typer.Exit(1)
+    if not as_json:
+        say("Complete")
+
+
+def _row(found: dict[str, Any]) -> list[object]:
+    done = (found.get("progress") or {}).get("completed", 0)
+    state = label(JobState(found["state"]))
+    return [
+        found["id"],
+        found.get("name"),
+        state,
+        f"{done}/{found.get('numChunks', 0)}",
+        found.get("createdAt"),
+    ]

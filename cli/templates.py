@@ -1,0 +1,87 @@
+"""`gridloom template ...`."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.components import Limit, Offset, rest_of
+from cli.output import AsJson, show, table
+from cli.samples import write_template
+from gridloom import lenient_json
+from gridloom.errors import BadInput
+
+template = typer.Typer(
+    help="Templates: an app with its engines and defaults.", no_args_is_help=True, rich_markup_mode=None
+)
+
+TemplateId = Annotated[str, typer.Argument(metavar="ID")]
+
+
+@template.command("new")
+def new(template_id: TemplateId, *, as_json: AsJson = False) -> None:
+    """Write a sample template to ID.json; nothing is uploaded.
+
+    Example: gridloom template new loud-notes
+    """
+    file = Path(f"{template_id}.json")
+    write_template(file, template_id, app=template_id.removesuffix("-template"))
+    show({"file": str(file)}, f"{file}: upload it with gridloom template push {file}", as_json=as_json)
+
+
+@template.command("push")
+def push(
+    context: typer.Context, file: Annotated[Path, typer.Argument(metavar="FILE")], *, as_json: AsJson = False
+) -> None:
+    """Upload a template, or replace the one of that id.
+
+    Example: gridloom template push loud-notes.json
+    """
+    body = read_template(file)
+    with context.obj.client() as client:
+        answer = client.push_template(body)
+    show(answer, f"{body.get('id')} pushed", as_json=as_json)
+
+
+@template.command("get")
+def get(context: typer.Context, template_id: TemplateId, *, as_json: AsJson = False) -> None:
+    """Show a template.
+
+    Example: gridloom template get shout-template
+    """
+    with context.obj.client() as client:
+        record = client.template(template_id)
+    show(record, json.dumps(record, indent=2, ensure_ascii=False), as_json=as_json)
+
+
+@template.command("list")
+def list_all(
+    context: typer.Context, *, limit: Limit = 100, offset: Offset = 0, as_json: AsJson = False
+) -> None:
+    """List the templates that you can use.
+
+    Example: gridloom template list
+    """
+    with context.obj.client() as client:
+        answer = client.templates(limit=limit, offset=offset)
+    titles = ("id", "app", "partitioner", "assembler", "description")
+    rows = [[it.get(title) for title in titles] for it in answer.get("templates") or ()]
+    show(answer, table(titles, rows) + rest_of(answer), as_json=as_json)
+
+
+def read_template(file: Path) -> dict[str, Any]:
+    """Read a template's file; a comma too many at the end of an object or array is overlooked.
+
+    Raises:
+        BadInput: when it is not there or no JSON object.
+    """
+    try:
+        body = lenient_json.parse(file.read_bytes())
+    except OSError as error:
+        raise BadInput(f"can't read {file}: {error.strerror}") from None
+    except ValueError as error:
+        raise BadInput(f"{file} is not JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise BadInput(f"{file} is not a JSON object")
+    return body
