@@ -19,7 +19,7 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from api import bootstrap, errors
 from api.context import Context
-from api.routes import auth, health, internal, meta
+from api.routes import apps, auth, engines, health, internal, meta, templates
 from api.tokens import TokenGate, derive_key
 from api.worker_gate import WorkerGate
 from broker.wakeup import Wakeup
@@ -39,7 +39,7 @@ def public_apis() -> dict[str, meta.PublicApi]:
     customer = meta.PublicApi("Customer API", ())
     return {
         "/v1/auth": meta.PublicApi("Authentication API", (auth.router,)),
-        "/v1/dev": meta.PublicApi("Developer API", ()),
+        "/v1/dev": meta.PublicApi("Developer API", (apps.router, engines.router, templates.router)),
         "/v1/customer": customer,
         "/v1/computing": customer,
         "/v1/wallet": meta.PublicApi("Wallet API", ()),

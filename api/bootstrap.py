@@ -2,14 +2,20 @@
 
 import json
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
 from sqlalchemy import Connection
 
 from api.context import Context
+from api.push import judged, kept, stored
 from api.tokens import hash_key
+from engines.catalog import builtin_packages
+from gridloom.archives import pack_component, read_component
 from gridloom.ids import new_token
+from storage.migrate import take_setup_lock
 from storage.repositories import accounts
 
 log = structlog.get_logger()
@@ -33,6 +39,7 @@ def first_account(context: Context) -> None:
     _write_private(path, json.dumps({"url": url, "apiKey": api_key, "userName": USER_NAME}) + "\n")
 
     def create(connection: Connection) -> None:
+        take_setup_lock(connection)
         account_id = accounts.create_account(connection, USER_NAME)
         accounts.add_key(connection, account_id, name="first key", key_hash=hash_key(api_key))
 
@@ -41,7 +48,23 @@ def first_account(context: Context) -> None:
 
 
 def builtin_engines(context: Context) -> None:
-    """Store the engines that come with this version, and activate them."""
+    """Store the engines that come with this version, active and visible to everyone; unchanged ones are left alone."""
+    for package in builtin_packages():
+        data = pack_component(package.files)
+        new = judged(read_component(data), data, None)
+        old = stored(context, new)
+        if old is not None and (old.digest, old.passthrough) == (new.digest, package.passthrough):
+            continue
+        write = kept(
+            context, replace(new, active=True, is_public=True, passthrough=package.passthrough), data
+        )
+
+        def work(connection: Connection, write: Callable[[Connection], None] = write) -> None:
+            take_setup_lock(connection)
+            write(connection)
+
+        context.writer.run(work)
+        log.info("engine_stored", engine=package.name, version=package.version, kind=package.kind)
 
 
 def _write_private(path: Path, text: str) -> None:

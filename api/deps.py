@@ -10,6 +10,7 @@ from api import tokens
 from api.context import Context
 from api.errors import request_id_of
 from gridloom.errors import BadInput
+from storage.spans import Span
 
 DEFAULT_ROWS = 100
 MOST_ROWS = 1000
@@ -24,13 +25,8 @@ _authorization = APIKeyHeader(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """Which rows of a list to return; an empty `order_by` (a snake_case name) means the list's own order."""
-
-    limit: int = DEFAULT_ROWS
-    offset: int = 0
-    order_by: str = ""
-    descending: bool = True
+class Page(Span):
+    """The span of a list that a client asked for."""
 
     @classmethod
     def of(cls, limit: int, offset: int, order_by: str = "") -> "Page":

@@ -17,9 +17,14 @@ def upgrade(database: Database) -> None:
     The transaction is also the lock: SQLite's is taken at its start, PostgreSQL's by an advisory lock inside it.
     """
     with database.write() as connection:
-        if not database.is_sqlite:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        take_setup_lock(connection)
         command.upgrade(_config(connection), "head")
+
+
+def take_setup_lock(connection: Connection) -> None:
+    """Keep other processes from setting up the same database until this transaction ends."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
 
 
 def _config(connection: Connection) -> Config:

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, case, update
+from sqlalchemy import Connection, RowMapping, Select, and_, case, func, or_, select, update
 from sqlalchemy.sql.expression import ColumnElement
 
 from gridloom.manifests import Kind, Manifest
 from gridloom.tags import Tag
-from storage.tables import components
+from storage.spans import Span, fetch_span
+from storage.tables import accounts, components
 from storage.upsert import insert_into
 
 APPS: tuple[Kind, ...] = ("app",)
@@ -64,8 +65,8 @@ class NewComponent:
     owner_id: str | None
     manifest: Manifest
     schema: dict[str, Any] | None
-    archive_key: str
     digest: str
+    archive_key: str = ""
     active: bool = False
     is_public: bool = False
     passthrough: bool = False
@@ -155,13 +156,18 @@ def resolve(
     )
 
 
-def owned(
-    connection: Connection, account_id: str, kinds: Collection[Kind], *, public: bool = False
-) -> Select[Any]:
-    """Return the query of an account's components, or of every public one; `storage.pages.fetch` runs it."""
-    del connection
-    mine = components.c.is_public if public else components.c.owner_id == account_id
-    return _ROWS.where(mine, components.c.kind.in_(kinds))
+def listed(
+    connection: Connection, account_id: str, kinds: Collection[Kind], *, public: bool, span: Span
+) -> tuple[list[ComponentRow], int]:
+    """Return a page of the account's components, or of every public one, and how many there are in all.
+
+    Raises:
+        BadInput: when they can't be ordered by that name.
+    """
+    whose = components.c.is_public if public else components.c.owner_id == account_id
+    query = _ROWS.where(whose, components.c.kind.in_(kinds))
+    rows, total = fetch_span(connection, query, span, ORDERS, components.c.id)
+    return [_row(row) for row in rows], total
 
 
 def set_active(connection: Connection, component_id: str, *, active: bool) -> None:
@@ -171,3 +177,39 @@ def set_active(connection: Connection, component_id: str, *, active: bool) -> No
         .where(components.c.id == component_id)
         .values(active=active, updated_at=datetime.now(UTC))
     )
+
+
+_ROWS = (
+    select(*(column for column in components.c if column.name != "deleted_at"), accounts.c.user_name)
+    .join_from(components, accounts, isouter=True)
+    .where(components.c.deleted_at.is_(None))
+)
+
+
+def _visible(account_id: str) -> Select[Any]:
+    return _ROWS.where(
+        or_(components.c.owner_id == account_id, components.c.owner_id.is_(None), components.c.is_public)
+    )
+
+
+def _named(tag: Tag) -> ColumnElement[bool]:
+    if tag.id:
+        return components.c.id == tag.id
+    conditions = [components.c.name == tag.name]
+    if tag.major is not None:
+        conditions.append(components.c.major == tag.major)
+    if tag.minor is not None:
+        conditions.append(components.c.minor == tag.minor)
+    if tag.user:
+        conditions.append(func.coalesce(accounts.c.user_name, BUILT_IN_USER) == tag.user)
+    return and_(*conditions)
+
+
+def _first(connection: Connection, query: Select[Any]) -> ComponentRow | None:
+    row = connection.execute(query.limit(1)).mappings().first()
+    return _row(row) if row else None
+
+
+def _row(row: RowMapping) -> ComponentRow:
+    values = {**row, "manifest": Manifest.model_validate(row["manifest"])}
+    return ComponentRow(**values | {"user_name": row["user_name"] or BUILT_IN_USER})

@@ -1,6 +1,8 @@
 """A control plane in this process, called over ASGI without sockets."""
 
-from collections.abc import Iterator
+import base64
+import json
+from collections.abc import Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -13,6 +15,7 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.tokens import hash_key
+from gridloom.archives import pack_component
 from gridloom.ids import new_token
 from gridloom.settings import Settings
 from storage.repositories import accounts
@@ -63,13 +66,13 @@ class Client:
 def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
     """Return settings below tmp_path; a test may change some by indirect parameters."""
     changes: dict[str, Any] = getattr(request, "param", {})
-    values: dict[str, Any] = dict(
-        database_url=f"sqlite:///{tmp_path / 'gridloom.db'}",
-        store_url=f"file://{tmp_path / 'objects'}",
-        secret_key="s" * 32,
-        join_token="j" * 32,
-        bootstrap_file=tmp_path / "credentials.json",
-    )
+    values: dict[str, Any] = {
+        "database_url": f"sqlite:///{tmp_path / 'gridloom.db'}",
+        "store_url": f"file://{tmp_path / 'objects'}",
+        "secret_key": "s" * 32,
+        "join_token": "j" * 32,
+        "bootstrap_file": tmp_path / "credentials.json",
+    }
     return Settings(**values | changes)
 
 
@@ -97,3 +100,22 @@ def ada(anonymous: Client) -> Client:
 def bob(anonymous: Client) -> Client:
     """Return a client that is signed in as user `bob`."""
     return anonymous.new_user("bob")
+
+
+@pytest.fixture
+def pack() -> Callable[..., str]:
+    """Return a function that packs a component and gives its base64; `files` and manifest members can be changed."""
+
+    def packed(files: dict[str, Any] | None = None, **manifest: Any) -> str:
+        content = {
+            "manifest.json": {"name": "hello", "version": "0.1", "platform": "docker"} | manifest,
+            "app/main.py": "print('hello')",
+        } | (files or {})
+        texts = {
+            name: it if isinstance(it, str) else json.dumps(it)
+            for name, it in content.items()
+            if it is not None
+        }
+        return base64.b64encode(pack_component({name: it.encode() for name, it in texts.items()})).decode()
+
+    return packed

@@ -1,0 +1,116 @@
+"""Takes uploaded components and templates: judged whole before anything of them is kept."""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Callable, Collection
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from api.context import Context
+from gridloom import schemas
+from gridloom.archives import MANIFEST, ComponentArchive, read_component
+from gridloom.errors import BadArchive, BadManifest
+from gridloom.ids import new_uuid
+from gridloom.manifests import Kind, parse_manifest
+from gridloom.templates import Template, parse_template
+from storage.destinations.catalog import check_destination_kind
+from storage.repositories import components, templates
+from storage.repositories.components import ComponentRow, NewComponent
+from storage.sources.catalog import check_source_kind
+
+_TEMPLATE = "template.json"
+
+
+def decode_archive(data: str) -> bytes:
+    """Return the bytes of base64, in the ordinary or the URL alphabet, with or without padding and line breaks.
+
+    Raises:
+        BadArchive: when it is neither.
+    """
+    text = "".join(data.split()).replace("-", "+").replace("_", "/").rstrip("=")
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise BadArchive("data is not base64", field="data") from None
+
+
+def push_component(context: Context, account_id: str, data: bytes, kinds: Collection[Kind]) -> ComponentRow:
+    """Store an uploaded archive, and with an app the template that lies in it; a new component starts inactive.
+
+    Raises:
+        BadInput: when archive, manifest, schema or template break the rules; nothing is kept then.
+    """
+    archive = read_component(data)
+    new = judged(archive, data, account_id)
+    if new.manifest.type not in kinds:
+        raise BadManifest(
+            f"{MANIFEST}: type: {new.manifest.type} must be {' or '.join(kinds)}", field=f"{MANIFEST}.type"
+        )
+    template = None
+    if new.manifest.type == "app" and _TEMPLATE in archive.files:
+        template = parse_template(archive.files[_TEMPLATE])
+        check_template(template)
+    write = kept(context, new, data)
+
+    def work(connection: Connection) -> None:
+        write(connection)
+        if template is not None:
+            templates.save(connection, account_id, template)
+
+    context.writer.run(work)
+    row = stored(context, new)
+    assert row is not None
+    return row
+
+
+def judged(archive: ComponentArchive, data: bytes, owner_id: str | None) -> NewComponent:
+    """Return what an archive holds, once every file that the fabric reads is known to be sound.
+
+    Raises:
+        BadInput: when one is not; the message names it.
+    """
+    manifest = parse_manifest(archive.require(MANIFEST))
+    archive.require(manifest.script)
+    schema = archive.files.get(schemas.FILE)
+    return NewComponent(
+        owner_id=owner_id,
+        manifest=manifest,
+        schema=None if schema is None else schemas.parse_schema(schema),
+        digest=base64.b64encode(hashlib.sha256(data).digest()).decode(),
+    )
+
+
+def kept(context: Context, new: NewComponent, data: bytes) -> Callable[[Connection], None]:
+    """Store the archive's bytes and return the write that makes a component of them.
+
+    The key holds the digest, so uploads of one version at the same time don't overwrite each other's bytes, and jobs
+    that are running keep the code they were planned with.
+    """
+    old = stored(context, new)
+    component_id = old.id if old else new_uuid()
+    key = f"components/{component_id}/{hashlib.sha256(data).hexdigest()}.tar"
+    context.store.put_bytes(key, data)
+    return lambda connection: components.save(connection, component_id, replace(new, archive_key=key))
+
+
+def stored(context: Context, new: NewComponent) -> ComponentRow | None:
+    """Return the record of the same owner, kind, name and version."""
+    manifest = new.manifest
+    with context.database.read() as connection:
+        return components.find(
+            connection, new.owner_id, manifest.type, manifest.name, (manifest.major, manifest.minor)
+        )
+
+
+def check_template(template: Template) -> None:
+    """Check that a template's source and destination, where it names them, are known and of the right direction.
+
+    Raises:
+        BadInput: naming the member.
+    """
+    if template.data_source and template.data_source.data_source_descriptor:
+        check_source_kind(template.data_source.data_source_descriptor)
+    if template.data_destination and template.data_destination.data_source_descriptor:
+        check_destination_kind(template.data_destination.data_source_descriptor)

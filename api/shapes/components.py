@@ -1,0 +1,110 @@
+"""Shapes of apps and engines."""
+
+from datetime import datetime
+
+from pydantic import Field
+
+from api.shapes.base import Int64Text, PaginatedResponse, Shape
+
+
+class PlatformConfig(Shape):
+    """Which image a script runs in; the registry token is never told."""
+
+    container: str
+    private_image: bool
+    username: str
+    secrets: tuple[str, ...]
+
+
+class DeviceRequirements(Shape):
+    """The least a machine must have; memory in GB."""
+
+    min_cpu: float
+    min_memory: float
+    gpu: tuple[str, ...]
+
+
+class _Component(Shape):
+    id: str
+    name: str
+    version: str
+    owner: str
+    user_name: str
+    status: str
+    description: str
+    hash: str
+    link: str
+    entrypoint: str
+    platform: str
+    platform_config: PlatformConfig
+    device_requirements: DeviceRequirements
+    is_public: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+class App(_Component):
+    """An app; its revision is sent as text."""
+
+    revision: Int64Text
+
+
+class Engine(_Component):
+    """A partitioner or assembler; its revision is sent as a number."""
+
+    type: str
+    revision: int
+    deleted_at: datetime | None = None
+
+
+class AppResponse(Shape):
+    """One app."""
+
+    app: App
+
+
+class AppListResponse(Shape):
+    """One page of apps."""
+
+    apps: list[App]
+    pagination: PaginatedResponse
+
+
+class EngineListResponse(Shape):
+    """One page of engines."""
+
+    engines: list[Engine]
+    pagination: PaginatedResponse
+
+
+class EngineMessage(Shape):
+    """The answer of an engine's status, activate, deactivate and download."""
+
+    engine_id: str
+    engine_tag: str
+    engine_data: str = ""
+    engine_link: str = ""
+    engine_status: str
+
+
+class LinkResponse(Shape):
+    """The generic answer, with a link in `message` and `link`."""
+
+    ok: bool = True
+    request_id: str
+    message: str
+    link: str
+    error: None = None
+
+
+class UploadAppRequest(Shape):
+    """A base64 tar."""
+
+    data: str = Field(min_length=1)
+
+
+class UploadEngineRequest(Shape):
+    """A base64 tar, under either name."""
+
+    data: str = ""
+    engine_data: str = ""

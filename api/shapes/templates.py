@@ -1,0 +1,51 @@
+"""Shapes of job templates."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+
+from api.shapes.base import DataSource, PaginatedResponse, Shape
+
+
+class TemplateParams(Shape):
+    """Default parameters of each component."""
+
+    partitioner: dict[str, Any] = Field(default_factory=dict)
+    app: dict[str, Any] = Field(default_factory=dict)
+    assembler: dict[str, Any] = Field(default_factory=dict)
+
+
+class TemplateConfig(Shape):
+    """Default execution settings; timeouts in seconds, null when the template says nothing."""
+
+    task_timeout: float | None = None
+    job_timeout: float | None = None
+    is_test_job: bool | None = None
+    max_task_retries: int | None = None
+
+
+class Template(Shape):
+    """A job template."""
+
+    id: str
+    description: str = ""
+    app: str = ""
+    partitioner: str = ""
+    assembler: str = ""
+    data_source: DataSource | None = None
+    data_destination: DataSource | None = None
+    params: TemplateParams
+    config: TemplateConfig
+    is_public: bool
+    owner: str
+    user_name: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class TemplateListResponse(Shape):
+    """One page of templates."""
+
+    templates: list[Template]
+    pagination: PaginatedResponse

@@ -1,0 +1,100 @@
+"""Job templates; an id leads to the caller's own template, then to a public one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, Select, case, delete, or_, select
+from sqlalchemy.sql.expression import ColumnElement
+
+from gridloom.templates import Template
+from storage.spans import Span, fetch_span
+from storage.tables import accounts, templates
+from storage.upsert import insert_into
+
+ORDERS: dict[str, ColumnElement[Any]] = {
+    "created_at": templates.c.created_at,
+    "updated_at": templates.c.updated_at,
+    "id": templates.c.id,
+    "user_name": accounts.c.user_name,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateRow:
+    """A stored template and whose it is."""
+
+    owner_id: str
+    user_name: str
+    template: Template
+    is_public: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+def save(connection: Connection, owner_id: str, template: Template) -> None:
+    """Insert a template, or replace the owner's one of the same id; its creation time stays."""
+    now = datetime.now(UTC)
+    content = {
+        "body": template.model_dump(mode="json"),
+        "is_public": template.is_public,
+        "updated_at": now,
+    }
+    connection.execute(
+        insert_into(connection, templates)
+        .values(owner_id=owner_id, id=template.id, created_at=now, **content)
+        .on_conflict_do_update(index_elements=["owner_id", "id"], set_=content)
+    )
+
+
+def find(connection: Connection, account_id: str, template_id: str) -> TemplateRow | None:
+    """Return the template with this id that the account may see, its own before public ones."""
+    return _first(connection, account_id, templates.c.id == template_id)
+
+
+def find_by_app(connection: Connection, account_id: str, app_tags: Sequence[str]) -> TemplateRow | None:
+    """Return a template that the account may see and whose `app` is written as one of these tags."""
+    return _first(connection, account_id, templates.c.body["app"].as_string().in_(app_tags))
+
+
+def listed(
+    connection: Connection, account_id: str, *, public: bool, span: Span
+) -> tuple[list[TemplateRow], int]:
+    """Return a page of the account's templates, or of every public one, and how many there are in all.
+
+    Raises:
+        BadInput: when they can't be ordered by that name.
+    """
+    query = _ROWS.where(templates.c.is_public if public else templates.c.owner_id == account_id)
+    rows, total = fetch_span(connection, query, span, ORDERS, templates.c.id)
+    return [_row(row) for row in rows], total
+
+
+def remove(connection: Connection, owner_id: str, template_id: str) -> bool:
+    """Delete the owner's template and tell whether there was one."""
+    mine = (templates.c.owner_id == owner_id, templates.c.id == template_id)
+    return connection.execute(delete(templates).where(*mine)).rowcount > 0
+
+
+_ROWS: Select[Any] = select(
+    templates.c.owner_id,
+    accounts.c.user_name,
+    templates.c.body,
+    templates.c.is_public,
+    templates.c.created_at,
+    templates.c.updated_at,
+).join_from(templates, accounts)
+
+
+def _first(connection: Connection, account_id: str, condition: ColumnElement[bool]) -> TemplateRow | None:
+    mine = templates.c.owner_id == account_id
+    query = _ROWS.where(condition, or_(mine, templates.c.is_public))
+    ordered = query.order_by(case((mine, 0), else_=1), templates.c.updated_at.desc(), templates.c.id)
+    row = connection.execute(ordered.limit(1)).mappings().first()
+    return _row(row) if row else None
+
+
+def _row(row: RowMapping) -> TemplateRow:
+    values = {name: row[name] for name in row if name != "body"}
+    return TemplateRow(**values, template=Template.model_validate(row["body"]))
