@@ -55,9 +55,9 @@ class RunRequest(JobConfig):
 class JobParams(Shape):
     """Parameters by component; `data` and `preset` of older clients are only kept."""
 
-    partitioner: Section = {}
-    app: Section = {}
-    assembler: Section = {}
+    partitioner: Section = Field(default_factory=dict)
+    app: Section = Field(default_factory=dict)
+    assembler: Section = Field(default_factory=dict)
     data: Any = None
     preset: Any = None
 
@@ -213,8 +213,8 @@ class Task(Shape):
     error_message: str
     exit_code: int | None
     container_stats: dict[str, Any]
-    network_stats: dict[str, Any] = {}
-    device_info: dict[str, Any] = {}
+    network_stats: dict[str, Any] = Field(default_factory=dict)
+    device_info: dict[str, Any] = Field(default_factory=dict)
 
 
 class TaskResponse(Shape):

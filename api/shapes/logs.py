@@ -49,13 +49,13 @@ class LogEntry(Shape):
 class TaskLogs(Shape):
     """The lines of one task."""
 
-    logs: list[LogEntry] = []
+    logs: list[LogEntry] = Field(default_factory=list)
 
 
 class LogsResponse(Shape):
     """Lines by stage, of the app stage by task id; `next_id` goes into the next request's `after_id`."""
 
-    partitioner: list[LogEntry] = []
-    assembler: list[LogEntry] = []
-    taskrunner: dict[str, TaskLogs] = {}
+    partitioner: list[LogEntry] = Field(default_factory=list)
+    assembler: list[LogEntry] = Field(default_factory=list)
+    taskrunner: dict[str, TaskLogs] = Field(default_factory=dict)
     next_id: str = ""

@@ -1,0 +1,136 @@
+"""How a job's and a task's row look to their owner."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row
+
+from api.shapes.base import DataSource
+from api.shapes.jobs import Job, JobResponse, Priority, Progress, Task, TemplateInfo
+from gridloom.ids import task_id
+from gridloom.states import TASK_FINAL, JobState, Stage, TaskState
+
+PRIORITIES = {Priority.LOW: -1, Priority.UNDEFINED: 0, Priority.NORMAL: 0, Priority.HIGH: 1}
+_NAMES = {-1: Priority.LOW, 0: Priority.UNDEFINED, 1: Priority.HIGH}
+_SECRETS = frozenset({"secretkey", "password"})
+
+
+def job_response(row: Row[Any], upload_url: str | None = None) -> JobResponse:
+    """Return a job as it is answered; `upload_url` is where the file of a draft's `file` source may be put."""
+    job = job_of(row, upload_url)
+    return JobResponse(job=job, template_info=job.template_info)
+
+
+def job_of(row: Row[Any], upload_url: str | None = None) -> Job:
+    """Return a job's published members."""
+    info = row.template_info or {}
+    return Job(
+        id=row.id,
+        template_id=row.template_id,
+        name=row.name,
+        config=config_of(row.config),
+        priority=_NAMES.get(row.priority, Priority.UNDEFINED),
+        submitted_at=row.submitted_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        completed_at=row.ended_at,
+        state=row.state,
+        data_source=_shown(row.data_source, upload_url),
+        params=row.params,
+        data_destination=_shown(row.data_destination),
+        duration=_duration_s(row),
+        deleted_at=row.deleted_at,
+        created_at=row.created_at,
+        num_chunks=row.chunks,
+        error_message=row.error_message,
+        description=row.description,
+        state_timestamps=row.state_times,
+        app_id=info.get("app_id") or row.app_tag,
+        template_info=TemplateInfo(**info),
+        progress=Progress(completed=row.completed, total=row.total, rate_per_second=_rate(row)),
+        warning=row.warning,
+    )
+
+
+def config_of(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a job's settings under their published names; 0 means no limit."""
+    return {
+        "taskTimeout": _whole(stored.get("task_timeout_s") or 0),
+        "jobTimeout": _whole(stored.get("job_timeout_s") or 0),
+        "isTestJob": bool(stored.get("is_test_job")),
+        "maxTaskRetries": stored.get("max_task_retries") or 0,
+    }
+
+
+def task_of(row: Row[Any], template_id: str) -> Task:
+    """Return a task's published members."""
+    state = TaskState(row.state)
+    completed_at = row.ended_at if state in TASK_FINAL else None
+    times = {
+        TaskState.SCHEDULED: row.created_at,
+        TaskState.ASSIGNED: row.hinted_at,
+        TaskState.RECEIVED: row.received_at,
+        TaskState.RUNNING: row.started_at,
+    }
+    if completed_at:
+        times[state] = completed_at
+    return Task(
+        id=task_id(row.job_id, Stage(row.stage), row.chunk),
+        job_id=row.job_id,
+        chunk_number=row.chunk,
+        state=state,
+        state_timestamps={name.value: at for name, at in times.items() if at},
+        assigned_to=row.worker_id,
+        scheduled_at=row.created_at,
+        assigned_at=row.hinted_at,
+        received_at=row.received_at,
+        started_at=row.started_at,
+        completed_at=completed_at,
+        template_id=template_id,
+        retries=max(0, row.attempt - 1),
+        error_message=row.message or "",
+        exit_code=row.exit_code,
+        container_stats={
+            name: value
+            for name, value in (("cpuSeconds", row.cpu_s), ("peakMemoryMib", row.peak_memory_mib))
+            if value is not None
+        },
+    )
+
+
+def _shown(stored: Mapping[str, Any] | None, upload_url: str | None = None) -> DataSource | None:
+    """Return a source or destination without the secrets that older clients put into it."""
+    if not stored:
+        return None
+    params = {
+        name: value
+        for name, value in stored["params"].items()
+        if name.replace("_", "").lower() not in _SECRETS
+    }
+    if upload_url and stored["dataSourceDescriptor"] == "file":
+        params["tempUrl"] = upload_url
+    return DataSource(data_source_descriptor=stored["dataSourceDescriptor"], params=params)
+
+
+def _duration_s(row: Row[Any]) -> float:
+    if row.started_at is None:
+        return 0.0
+    ran: timedelta = (row.ended_at or datetime.now(UTC)) - row.started_at
+    return max(0.0, ran.total_seconds())
+
+
+def _rate(row: Row[Any]) -> float | None:
+    """Return tasks completed per second since the first could run, None before there are any."""
+    times = row.state_times
+    since = times.get(JobState.PARTITIONING) or times.get(JobState.STARTED)
+    if not since or not row.completed:
+        return None
+    until = times.get(JobState.TASKS_COMPLETED)
+    end = datetime.fromisoformat(until) if until else row.ended_at or datetime.now(UTC)
+    seconds = (end - datetime.fromisoformat(since)).total_seconds()
+    return round(float(row.completed) / seconds, 3) if seconds > 0 else None
+
+
+def _whole(seconds: float) -> float:
+    return int(seconds) if seconds == int(seconds) else seconds

@@ -1,0 +1,119 @@
+"""/files/get: output and archives, with a signed link and no other credential."""
+
+import mimetypes
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+from sqlalchemy import Row
+
+from api.context import Context
+from api.deps import ContextDep
+from api.links import DOWNLOAD_PATH
+from api.zip_stream import Member, zip_blocks
+from gridloom.errors import NotFound
+from storage.links import LinkClaims, LinkKind
+from storage.repositories import jobs, outputs
+
+router = APIRouter(tags=["Files"])
+
+_PAGE_ROWS = 1000
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+
+
+@router.api_route(DOWNLOAD_PATH + "{token}", methods=["GET", "HEAD"])
+def download(token: str, request: Request, context: ContextDep) -> Response:
+    """Send a file, or one range of it, or all of a job's output as a zip file."""
+    claims = context.links.verify(token, request.method, datetime.now(UTC))
+    if claims.kind is LinkKind.UPLOAD:
+        raise NotFound("the link leads to nothing to download")
+    if not claims.job:
+        info = context.store.info(claims.path)
+        return _file(request, context, claims.name, info.key, 0, info.size)
+    job = _job(context, claims)
+    if claims.kind is LinkKind.ARCHIVE:
+        headers = _headers(claims.name)
+        return _answer(request, 200, headers, zip_blocks(_members(context, job)))
+    with context.database.read() as connection:
+        found = outputs.find(connection, job.id, job.output_epoch, claims.path)
+    if found is None:
+        raise NotFound(f"job {job.id} has no output {claims.path!a}")
+    return _file(request, context, claims.name, found.key, found.offset, found.size)
+
+
+def check_kept(job: Row[Any]) -> None:
+    """Raise NotFound when a job's output is no longer kept."""
+    if job.purged_at or (job.output_expires_at and job.output_expires_at <= datetime.now(UTC)):
+        until = job.output_expires_at or job.purged_at
+        raise NotFound(
+            f"the output of job {job.id} was kept until {until:%Y-%m-%d %H:%M:%S} UTC and is deleted"
+        )
+
+
+def _job(context: Context, claims: LinkClaims) -> Row[Any]:
+    with context.database.read() as connection:
+        job = jobs.linked(connection, claims.job)
+    check_kept(job)
+    return job
+
+
+def _members(context: Context, job: Row[Any]) -> Iterator[Member]:
+    after = ""
+    while True:
+        with context.database.read() as connection:
+            rows = outputs.page(connection, job.id, job.output_epoch, limit=_PAGE_ROWS, after=after)
+        yield from (_member(context, row) for row in rows)
+        if len(rows) < _PAGE_ROWS:
+            return
+        after = rows[-1].path
+
+
+def _member(context: Context, row: Row[Any]) -> Member:
+    return Member(
+        name=row.path,
+        size=row.size,
+        read=lambda: context.store.stream(row.key, row.offset, row.size) if row.size else iter(()),
+    )
+
+
+def _file(request: Request, context: Context, name: str, key: str, offset: int, size: int) -> Response:
+    first, last = _range(request.headers.get("range", ""), size)
+    length = last - first + 1
+    headers = _headers(name) | {"Accept-Ranges": "bytes", "Content-Length": str(length)}
+    if length < size:
+        headers["Content-Range"] = f"bytes {first}-{last}/{size}"
+    blocks = context.store.stream(key, offset + first, length)
+    return _answer(request, 200 if length == size else 206, headers, blocks)
+
+
+def _range(header: str, size: int) -> tuple[int, int]:
+    """Return the first and last byte that a Range header asks for; all of them when it can't be met, as RFC 9110 allows."""
+    match = _RANGE.fullmatch(header.strip())
+    if not match or not (match[1] or match[2]):
+        return 0, size - 1
+    if not match[1]:
+        first, last = max(0, size - int(match[2])), size - 1
+    else:
+        first, last = int(match[1]), min(int(match[2] or size), size - 1)
+    return (first, last) if first <= last else (0, size - 1)
+
+
+def _headers(name: str) -> dict[str, str]:
+    plain = name.encode("ascii", "replace").decode()
+    plain = "".join(char if char.isprintable() and char not in '"\\' else "_" for char in plain)
+    return {
+        "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}",
+        "Content-Type": mimetypes.guess_type(name)[0] or "application/octet-stream",
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "private",
+    }
+
+
+def _answer(request: Request, status: int, headers: dict[str, str], blocks: Iterator[bytes]) -> Response:
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=headers)
+    return StreamingResponse(blocks, status, headers)

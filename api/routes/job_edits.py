@@ -1,0 +1,119 @@
+"""/jobs/{id}/…: the calls that change a draft, in their present and their older shapes."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body
+from pydantic import Field
+from sqlalchemy import Connection, Row
+
+from api.context import Context
+from api.deps import CallerDep, ContextDep, RequestIdDep
+from api.job_drafts import changed_config, changed_params, check_ends, stored_source
+from api.job_plans import check_arrived, resolve_blocks, tags_of
+from api.job_view import config_of
+from api.json_route import JsonRoute
+from api.links import LinksDep
+from api.routes.jobs import get_job
+from api.shapes.base import GenericResponse
+from api.shapes.jobs import DataSourceRequest, JobParams, JobResponse, NameRequest, RunRequest
+from api.tokens import Caller
+from gridloom.errors import BadState
+from storage.repositories import jobs
+
+router = APIRouter(route_class=JsonRoute, tags=["Jobs"])
+
+
+def _edit(
+    context: Context, caller: Caller, job_id: str, change: Callable[[Row[Any]], Mapping[str, Any]]
+) -> None:
+    def work(connection: Connection) -> None:
+        row = jobs.draft(connection, job_id, owner_id=caller.account_id)
+        jobs.change(connection, row.id, **change(row))
+
+    context.writer.run(work)
+
+
+@router.patch("/jobs/{job_id}/datasource")
+@router.post("/jobs/{job_id}/datasource", deprecated=True)
+@router.post("/jobs/datasource/{job_id}", deprecated=True)
+def set_data_source(
+    job_id: str, body: DataSourceRequest, context: ContextDep, caller: CallerDep, links: LinksDep
+) -> JobResponse:
+    """Set where data comes from and goes to; the answer for a `file` source has the link to upload it to."""
+    source, destination = stored_source(body.data_source), stored_source(body.data_destination)
+    check_ends(source, destination, context.settings.allow_private_hosts)
+
+    def changes(row: Row[Any]) -> Mapping[str, Any]:
+        return {
+            "data_source": source or row.data_source,
+            "data_destination": destination or row.data_destination,
+            "upload": None if source else row.upload,
+        }
+
+    _edit(context, caller, job_id, changes)
+    return get_job(job_id, context, caller, links)
+
+
+@router.patch("/jobs/{job_id}/params")
+@router.post("/jobs/{job_id}/params", deprecated=True)
+@router.post("/jobs/params/{job_id}", deprecated=True)
+def set_params(
+    job_id: str, body: JobParams, context: ContextDep, caller: CallerDep, links: LinksDep
+) -> JobResponse:
+    """Replace the given sections of the parameters."""
+    with context.database.read() as connection:
+        draft = jobs.draft(connection, job_id, owner_id=caller.account_id)
+        blocks = resolve_blocks(connection, caller.account_id, tags_of(draft))
+    blocks.check_params(changed_params(draft.params, body))
+    _edit(context, caller, job_id, lambda row: {"params": changed_params(row.params, body)})
+    return get_job(job_id, context, caller, links)
+
+
+@router.patch("/jobs/{job_id}/configs")
+@router.post("/jobs/{job_id}/configs", deprecated=True)
+def set_configs(
+    job_id: str, body: RunRequest, context: ContextDep, caller: CallerDep, links: LinksDep
+) -> JobResponse:
+    """Change execution settings."""
+    _edit(context, caller, job_id, lambda row: {"config": changed_config(row.config, body)})
+    return get_job(job_id, context, caller, links)
+
+
+@router.get("/jobs/{job_id}/configs", deprecated=True)
+def get_configs(job_id: str, context: ContextDep, caller: CallerDep) -> dict[str, Any]:
+    """Read execution settings."""
+    with context.database.read() as connection:
+        return config_of(jobs.get(connection, caller.account_id, job_id).config)
+
+
+@router.patch("/jobs/{job_id}/jobname")
+def set_job_name(
+    job_id: str,
+    body: Annotated[Annotated[str, Field(max_length=200)] | NameRequest, Body()],
+    context: ContextDep,
+    caller: CallerDep,
+    links: LinksDep,
+) -> JobResponse:
+    """Rename a draft; the body is the name itself, or an object with it. The empty name is the default one."""
+    name = body if isinstance(body, str) else body.name
+    _edit(context, caller, job_id, lambda row: {"name": name or f"Job {row.id}"})
+    return get_job(job_id, context, caller, links)
+
+
+@router.patch("/jobs/{job_id}/uploadcompleted")
+@router.post("/jobs/{job_id}/uploadcompleted", deprecated=True)
+@router.post("/jobs/uploadcompleted/{job_id}", deprecated=True)
+def confirm_upload(
+    job_id: str, context: ContextDep, caller: CallerDep, request_id: RequestIdDep
+) -> GenericResponse:
+    """Confirm that the file of a `file` source was uploaded."""
+
+    def confirmed(row: Row[Any]) -> Mapping[str, Any]:
+        if (row.data_source or {}).get("dataSourceDescriptor") != "file":
+            raise BadState(f"the data source of job {row.id} is not a file")
+        check_arrived(row)
+        return {"upload": row.upload | {"confirmed": True}}
+
+    _edit(context, caller, job_id, confirmed)
+    return GenericResponse(request_id=request_id, message="confirmed")

@@ -1,0 +1,197 @@
+"""/jobs: drafts are made, looked at, run, stopped and removed; `api/routes/job_edits.py` changes them."""
+
+from fastapi import APIRouter
+from sqlalchemy import Connection
+
+from api.context import Context
+from api.deps import CallerDep, ContextDep, PageDep, RequestIdDep
+from api.job_drafts import ROLES, changed_config, check_ends, draft_columns, find_template
+from api.job_plans import make_plan, resolve_blocks, tags_of
+from api.job_view import job_of, job_response
+from api.json_route import JsonRoute
+from api.links import LinksDep
+from api.shapes.base import GenericResponse, PaginatedResponse
+from api.shapes.jobs import (
+    CreateJobRequest,
+    JobListResponse,
+    JobResponse,
+    RunRequest,
+    TemplateInfo,
+    TemplatesResponse,
+)
+from api.tokens import Caller
+from gridloom.errors import BadInput, BadState
+from gridloom.ids import new_uuid
+from gridloom.states import JOB_LIVE, JobState
+from scheduler import ending, launch
+from storage.repositories import jobs, templates
+from storage.spans import Span
+
+router = APIRouter(route_class=JsonRoute, tags=["Jobs"])
+
+_COPIED = (
+    "name",
+    "description",
+    "template_id",
+    "template_info",
+    "app_tag",
+    "partitioner_tag",
+    "assembler_tag",
+    "params",
+    "data_source",
+    "data_destination",
+    "config",
+    "priority",
+)
+
+
+@router.post("/jobs")
+def create_job(
+    body: CreateJobRequest, context: ContextDep, caller: CallerDep, links: LinksDep
+) -> JobResponse:
+    """Make a draft from a template or from three component tags."""
+    account_id, job_id = caller.account_id, new_uuid()
+    with context.database.read() as connection:
+        template = find_template(connection, account_id, body.template_id) if body.template_id else None
+        columns = draft_columns(body, template)
+        tags = {role: columns[f"{role}_tag"] for role in ROLES}
+        blocks = resolve_blocks(connection, account_id, tags)
+    blocks.check_params(columns["params"])
+    check_ends(columns["data_source"], columns["data_destination"], context.settings.allow_private_hosts)
+    columns["template_info"]["app_id"] = blocks.app_id
+    columns |= {"id": job_id, "owner_id": account_id, "name": body.name or f"Job {job_id}"}
+    context.writer.run(lambda connection: jobs.create(connection, columns))
+    return get_job(job_id, context, caller, links)
+
+
+@router.get("/jobs")
+def list_jobs(context: ContextDep, caller: CallerDep, page: PageDep) -> JobListResponse:
+    """List the caller's jobs, the newest first."""
+    order = page.order_by or "created_at"
+    if order not in jobs.ORDERS:
+        raise BadInput(f"can't order by {order}; use {', '.join(jobs.ORDERS)}", field="orderBy")
+    with context.database.read() as connection:
+        total = jobs.count(connection, caller.account_id)
+        rows = jobs.page(
+            connection,
+            caller.account_id,
+            order=order,
+            descending=page.descending,
+            limit=page.limit,
+            offset=page.offset,
+        )
+    return JobListResponse(
+        pagination=PaginatedResponse.of(total=total, offset=page.offset, rows=len(rows)),
+        data=[job_of(row) for row in rows],
+    )
+
+
+@router.get("/jobs/templates", tags=["Templates"])
+def list_job_templates(
+    context: ContextDep, caller: CallerDep, page: PageDep, *, public: bool = False
+) -> TemplatesResponse:
+    """List the caller's templates, or all public ones."""
+    span = Span(limit=page.limit, offset=page.offset, order_by=page.order_by, descending=page.descending)
+    with context.database.read() as connection:
+        rows, total = templates.listed(connection, caller.account_id, public=public, span=span)
+    names = {"id", "description", "app", "partitioner", "assembler"}
+    return TemplatesResponse(
+        pagination=PaginatedResponse.of(total=total, offset=page.offset, rows=len(rows)),
+        data=[TemplateInfo(owner=row.user_name, **row.template.model_dump(include=names)) for row in rows],
+    )
+
+
+@router.get("/jobs/{job_id}")
+def get_job(job_id: str, context: ContextDep, caller: CallerDep, links: LinksDep) -> JobResponse:
+    """Read a job."""
+    with context.database.read() as connection:
+        row = jobs.get(connection, caller.account_id, job_id)
+    return job_response(row, links.upload(row.id) if row.state == JobState.NEW else None)
+
+
+@router.post("/jobs/{job_id}/duplicate")
+def duplicate_job(job_id: str, context: ContextDep, caller: CallerDep, links: LinksDep) -> JobResponse:
+    """Copy a job into a new draft; an uploaded file is not copied."""
+    copy_id = new_uuid()
+
+    def copy(connection: Connection) -> None:
+        row = jobs.get(connection, caller.account_id, job_id)
+        values = {name: getattr(row, name) for name in _COPIED}
+        jobs.create(connection, values | {"id": copy_id, "owner_id": caller.account_id})
+
+    context.writer.run(copy)
+    return get_job(copy_id, context, caller, links)
+
+
+@router.post("/jobs/{job_id}/run")
+@router.post("/jobs/run/{job_id}", deprecated=True)
+def run_job(
+    job_id: str,
+    context: ContextDep,
+    caller: CallerDep,
+    request_id: RequestIdDep,
+    body: RunRequest | None = None,
+) -> GenericResponse:
+    """Start a draft, with settings that replace its own."""
+    with context.database.read() as connection:
+        draft = jobs.draft(connection, job_id, owner_id=caller.account_id)
+        blocks = resolve_blocks(connection, caller.account_id, tags_of(draft))
+    blocks.check_params(draft.params)
+    check_ends(draft.data_source, draft.data_destination, context.settings.allow_private_hosts)
+    config = changed_config(draft.config, body)
+    plan = make_plan(draft, config, blocks)
+
+    def start(connection: Connection) -> None:
+        if jobs.draft(connection, draft.id) != draft:
+            raise BadState(f"job {draft.id} was changed at the same time; run it again")
+        info = draft.template_info | {"app_id": blocks.app_id}
+        jobs.change(connection, draft.id, config=config, template_info=info)
+        launch.launch(connection, draft.id, plan)
+
+    context.writer.run(start)
+    context.wakeup.notify(draft.id)
+    return GenericResponse(request_id=request_id, message="started")
+
+
+@router.post("/jobs/{job_id}/abort")
+def abort_job(
+    job_id: str, context: ContextDep, caller: CallerDep, request_id: RequestIdDep
+) -> GenericResponse:
+    """Stop a running job; a draft is deleted."""
+
+    def abort(connection: Connection) -> str:
+        row = jobs.get(connection, caller.account_id, job_id)
+        if row.state == JobState.NEW:
+            jobs.remove(connection, caller.account_id, row.id)
+            return "deleted"
+        if not ending.abort(connection, row.id):
+            raise BadState(f"job {row.id} has ended already: it is {row.state}")
+        return "aborted"
+
+    done = context.writer.run(abort)
+    _stop_tasks(context, job_id, done)
+    return GenericResponse(request_id=request_id, message=done)
+
+
+@router.delete("/jobs/{job_id}")
+def delete_job(
+    job_id: str, context: ContextDep, caller: CallerDep, request_id: RequestIdDep
+) -> GenericResponse:
+    """Remove a job from the lists; a running one is aborted first."""
+    done = context.writer.run(lambda connection: _delete(connection, caller, job_id))
+    _stop_tasks(context, job_id, done)
+    return GenericResponse(request_id=request_id, message="deleted")
+
+
+def _delete(connection: Connection, caller: Caller, job_id: str) -> str:
+    row = jobs.get(connection, caller.account_id, job_id)
+    running = row.state in JOB_LIVE
+    if running:
+        ending.abort(connection, row.id)
+    jobs.remove(connection, caller.account_id, row.id)
+    return "aborted" if running else "deleted"
+
+
+def _stop_tasks(context: Context, job_id: str, done: str) -> None:
+    if done == "aborted":
+        context.wakeup.cancel(job_id)

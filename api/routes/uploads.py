@@ -1,0 +1,113 @@
+"""/files/upload: where the bytes of a `file` source are put, with a signed link and no other credential."""
+
+import secrets
+from collections.abc import Callable, Coroutine, Iterator
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import anyio
+from anyio import from_thread, to_thread
+from fastapi import APIRouter, Request
+from sqlalchemy import Connection
+from starlette.requests import ClientDisconnect
+
+from api.context import Context
+from api.deps import ContextDep, RequestIdDep
+from api.links import UPLOAD_PATH
+from api.multipart import FilePart, disposition_name
+from api.shapes.base import GenericResponse
+from gridloom.errors import BadInput, BadState, Forbidden, TooLarge
+from gridloom.file_names import safe_file_name
+from storage.links import LinkKind
+from storage.repositories import jobs
+
+router = APIRouter(tags=["Files"])
+
+_MIB = 1024 * 1024
+_BLOCK_BYTES = _MIB
+_NO_BODY_CAP = 2**63 - 1  # GRIDLOOM_MAX_BODY_MIB is for JSON; uploads have a cap of their own
+
+
+@router.put(UPLOAD_PATH + "{token}", max_body_size=_NO_BODY_CAP)
+async def upload(
+    token: str, request: Request, context: ContextDep, request_id: RequestIdDep
+) -> GenericResponse:
+    """Store a draft's source file; the body is the file, or multipart/form-data with it as first part."""
+    claims = context.links.verify(token, "PUT", datetime.now(UTC))
+    if claims.kind is not LinkKind.UPLOAD:
+        raise Forbidden("the link is not for uploads")
+    _check_announced(request, context)
+    # A thread of its own, so that slow uploads never use up those of other calls.
+    read = _reader(request)
+    work = partial(_store, request, context, claims.job, lambda: from_thread.run(read))
+    await to_thread.run_sync(work, limiter=anyio.CapacityLimiter(1))
+    return GenericResponse(request_id=request_id, message="stored")
+
+
+def _check_announced(request: Request, context: Context) -> None:
+    limit = context.settings.max_upload_mib * _MIB
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length) > limit:
+        raise TooLarge(f"the upload has {length} bytes; the limit is {limit}")
+
+
+def _reader(request: Request) -> Callable[[], Coroutine[Any, Any, bytes]]:
+    """Return a coroutine function that gives about a MiB of the body with each call, and nothing at its end."""
+    stream = request.stream()
+
+    async def read() -> bytes:
+        held: list[bytes] = []
+        size = 0
+        try:
+            async for piece in stream:
+                held.append(piece)
+                size += len(piece)
+                if size >= _BLOCK_BYTES:
+                    break
+        except ClientDisconnect as error:
+            raise BadInput("the upload broke off") from error
+        return b"".join(held)
+
+    return read
+
+
+def _store(request: Request, context: Context, job_id: str, read: Callable[[], bytes]) -> None:
+    key = context.writer.run(lambda connection: _begin(connection, job_id))
+    try:
+        name, size = _put(request, context, key, iter(read, b""))
+        context.writer.run(lambda connection: _finish(connection, job_id, key, name, size))
+    except BaseException:
+        context.store.delete(key)
+        raise
+
+
+def _put(request: Request, context: Context, key: str, body: Iterator[bytes]) -> tuple[str, int]:
+    """Store the body and return the file's proposed name and its size."""
+    limit = context.settings.max_upload_mib * _MIB
+    name = disposition_name(request.headers.get("content-disposition", ""))
+    content_type = request.headers.get("content-type", "")
+    if not content_type.startswith("multipart/form-data"):
+        return name, context.store.put_stream(key, body, limit).size
+    part = FilePart(content_type)
+    stored = context.store.put_stream(key, part.unpack(body), limit)
+    return name or part.name, stored.size
+
+
+def _begin(connection: Connection, job_id: str) -> str:
+    """Note that an upload runs, so that the job can't; each gets a key of its own."""
+    job = jobs.draft(connection, job_id)
+    if (job.data_source or {}).get("dataSourceDescriptor") != "file":
+        raise BadState(f"the data source of job {job_id} is not a file")
+    key = f"jobs/{job_id}/source/{secrets.token_hex(8)}"
+    jobs.change(connection, job_id, upload={"key": key, "name": "", "size": None, "confirmed": False})
+    return key
+
+
+def _finish(connection: Connection, job_id: str, key: str, name: str, size: int) -> None:
+    job = jobs.draft(connection, job_id)
+    if (job.upload or {}).get("key") != key:
+        raise BadState(f"another upload for job {job_id} began meanwhile")
+    proposed = name or str((job.data_source or {}).get("params", {}).get("name") or "")
+    upload = {"key": key, "name": safe_file_name(proposed), "size": size, "confirmed": False}
+    jobs.change(connection, job_id, upload=upload)
