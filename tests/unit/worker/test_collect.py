@@ -8,6 +8,7 @@ import pytest
 
 from gridloom.errors import AttemptFailed
 from gridloom.states import EndReason
+from tests.fixtures.slots import open_fds
 from worker.collect import CollectLimits, collect, remove_tree
 
 
@@ -42,11 +43,11 @@ def test_plain_files_come_by_name_with_their_relative_path(tmp_path):
 def test_no_descriptor_stays_open(tmp_path):
     for name in "abc":
         (tmp_path / name).write_text(name)
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_fds()
     collected(tmp_path)
     next(iter_ := collect(tmp_path, CollectLimits()))
     iter_.close()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_fds() == before
 
 
 def plant_symlink(folder: Path) -> None:
