@@ -1,0 +1,87 @@
+"""The gate: subscribes the Celery consumer to just those queues whose tasks the machine can take now.
+
+It only saves trips, since a message may come between two looks: what decides is the ledger. A queue is left alone
+while every thread is busy, when nothing is fetched anyway, and for a while after its tasks stopped fitting: leaving
+and joining again costs the broker more than a hint that waits a moment.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import redis
+import structlog
+from celery import Celery, bootsteps
+from kombu.exceptions import OperationalError
+
+log = structlog.get_logger()
+
+TICK_S = 0.25
+PATIENCE_S = 1.0
+
+
+class Gate:
+    """Decides which queues to leave and to join; `evaluate` runs in the consumer's thread alone."""
+
+    def __init__(
+        self,
+        wanted: Callable[[], set[str] | None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._wanted = wanted
+        self._clock = clock
+        self._unwanted_since: dict[str, float] = {}
+        self._refused = False
+
+    def evaluate(self, consumer: Any) -> None:
+        """Make the consumer's queues those that are wanted; None leaves them as they are."""
+        wanted = self._wanted()
+        if wanted is None or not consumer.task_consumer:
+            return
+        have = {queue.name for queue in consumer.task_consumer.queues}
+        now = self._clock()
+        self._unwanted_since = {it: self._unwanted_since.get(it, now) for it in have - wanted}
+        # With nothing wanted at all the worker drains or its disk is full: then there is no reason to wait.
+        patience_s = PATIENCE_S if wanted else 0.0
+        for queue, since in self._unwanted_since.items():
+            if now - since >= patience_s:
+                consumer.cancel_task_queue(queue)
+        for queue in sorted(wanted - have):
+            self._join(consumer, queue)
+
+    def _join(self, consumer: Any, queue: str) -> None:
+        try:
+            consumer.add_task_queue(queue)
+        except (redis.RedisError, OperationalError) as error:
+            # A full Redis refuses to declare queues; the next look tries again.
+            if not self._refused:
+                log.warning("queue_not_joined", queue=queue, error=str(error))
+            self._refused = True
+        else:
+            self._refused = False
+
+
+def install_gate(app: Celery, gate: Gate) -> None:
+    """Let the gate look four times a second for as long as the consumer is connected."""
+
+    class GateStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no types
+        """Starts anew after each reconnect."""
+
+        requires = ("celery.worker.consumer.tasks:Tasks",)
+
+        def __init__(self, consumer: Any, **options: Any) -> None:
+            self._timer: Any = None
+            super().__init__(consumer, **options)
+
+        def start(self, consumer: Any) -> None:
+            """Begin to look."""
+            gate.evaluate(consumer)
+            self._timer = consumer.timer.call_repeatedly(TICK_S, gate.evaluate, (consumer,))
+
+        def stop(self, consumer: Any) -> None:  # noqa: ARG002 - celery's signature
+            """Look no more."""
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+    app.steps["consumer"].add(GateStep)

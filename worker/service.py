@@ -1,0 +1,224 @@
+"""The worker as a whole: what it is made of, how it starts, how it drains and stops."""
+
+import os
+import socket
+import zlib
+from collections.abc import Callable
+from ipaddress import ip_address
+from pathlib import Path
+from threading import Event, Lock, Thread
+from urllib.parse import urlsplit
+
+import celery.worker.state
+import structlog
+
+from broker.app import make_app
+from broker.wakeup import Wakeup
+from gridloom.devices import Capacity, classes_within
+from gridloom.errors import GridloomError
+from gridloom.ids import new_uuid
+from gridloom.net_guard import PrivateHosts
+from gridloom.settings import Settings
+from gridloom.sources import SourceSpec
+from gridloom.states import EndReason
+from gridloom.version import VERSION
+from gridloom.wire import RegisterRequest
+from storage.blobs import BlobStore
+from storage.sources.catalog import fetch_source
+from storage.sources.context import SourceContext
+from storage.stores import open_store
+from worker.attempt import Fetch, Workshop
+from worker.bundle import Bundles
+from worker.caches import CacheFolders
+from worker.committer import Committer
+from worker.components import ComponentCache
+from worker.control import ControlPlane
+from worker.gate import Gate, install_gate
+from worker.heartbeat import Heartbeat
+from worker.inventory import count_cores, measure
+from worker.leases import LeaseBook
+from worker.ledger import Ledger
+from worker.live_logs import LiveLogs
+from worker.runners.choose import choose_runner
+from worker.runners.protocol import Runner
+from worker.scratch import Scratch
+from worker.slots import WarmSlots
+from worker.tasks import install_task
+
+log = structlog.get_logger()
+
+_KILL_S = 0.5
+_COMMIT_S = 0.4
+_LOGS_S = 0.2
+_EXIT_S = 0.5
+
+
+class WorkerService:
+    """One worker process."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Take the scratch folder and choose the runner.
+
+        Raises:
+            SetupFailed: when the worker can't run like this.
+        """
+        self._settings = settings
+        self.slots = settings.slots or count_cores()
+        self._scratch = Scratch(settings.scratch_dir)
+        store = open_store(settings.store_url)
+        self._runner, warning = choose_runner(settings.runner, loopback=_is_local(settings))
+        if warning:
+            log.warning("runner_chosen", runner=self._runner.capabilities.name, reason=warning)
+        capacity = measure(self.slots)
+        self._control = ControlPlane(
+            settings.control_url,
+            settings.join_token.get_secret_value(),
+            registration(settings, self._runner, self.slots, capacity),
+            connections=self.slots + 8,
+        )
+        self._book, self._ledger = LeaseBook(), Ledger(capacity)
+        self._committer = Committer(self._control, self._book)
+        self._live_logs = LiveLogs(self._control)
+        self._warm = WarmSlots(self._runner, max_idle=self.slots)
+        shop = Workshop(
+            settings=settings,
+            control=self._control,
+            store=store,
+            scratch=self._scratch,
+            caches=_caches(settings, self._scratch),
+            live_logs=self._live_logs,
+            fetch=_fetcher(settings, store),
+        )
+        components = ComponentCache(self._scratch.components, store)
+        self._bundles = Bundles(shop, self._ledger, self._book, self._committer, components, self._warm)
+        self._heartbeat: Heartbeat | None = None
+        self._draining = False
+        self._drain_lock = Lock()
+        self._stopped = Event()
+
+    def run(self) -> int:
+        """Register, consume hints until drained, return the exit code.
+
+        Raises:
+            GridloomError: when the control plane refuses the worker.
+        """
+        try:
+            reply = self._control.register(lambda: True)
+        except GridloomError:
+            if self._draining:
+                return 0
+            raise
+        self._heartbeat = Heartbeat(
+            self._control,
+            self._book,
+            self._ledger.free,
+            Wakeup(self._settings.broker_url).cancels,
+            reply.lease_s,
+        )
+        for part in (self._heartbeat, self._committer, self._live_logs):
+            part.start()
+        code = self._consume()
+        self._stopped.set()
+        return code
+
+    def stop(self) -> None:
+        """Begin to drain, in a thread of its own; safe to call from a signal handler and more than once."""
+        Thread(target=self._drain, name="drain", daemon=True).start()
+
+    def _consume(self) -> int:
+        app = make_app(self._settings.broker_url)
+        install_task(app, self._bundles)
+        install_gate(app, Gate(self._wanted_queues))
+        controller = app.WorkController(
+            pool_cls="threads",
+            concurrency=self.slots,
+            # The gate alone joins queues; Celery's own default queue is none of ours.
+            exclude_queues=[app.conf.task_default_queue],
+            without_gossip=True,
+            without_mingle=True,
+            without_heartbeat=True,
+            ready_callback=lambda _consumer: self._announce(),
+        )
+        controller.start()
+        app.close()
+        return int(controller.exitcode or 0)
+
+    def _announce(self) -> None:
+        capabilities = self._runner.capabilities
+        log.info("worker_ready", runner=capabilities.name, isolation=capabilities.isolation, slots=self.slots)
+
+    def _wanted_queues(self) -> set[str] | None:
+        if self._draining or not self._scratch.has_room():
+            return set()
+        if self._bundles.active >= self.slots:
+            return None
+        return {it.queue for it in classes_within(self._ledger.free())}
+
+    def _drain(self) -> None:
+        with self._drain_lock:
+            if self._draining:
+                return
+            self._draining = True
+        log.info("worker_draining", bundles=self._bundles.active)
+        self._bundles.drain()
+        if not self._bundles.wait_idle(self._settings.drain_s):
+            self._book.end_all(EndReason.WORKER_STOPPED)
+            self._bundles.wait_idle(_KILL_S)
+        if self._heartbeat is not None:
+            self._live_logs.stop(_LOGS_S)
+            self._committer.stop(_COMMIT_S)
+            self._heartbeat.stop()
+        self._control.stopping.set()
+        self._warm.close()
+        self._runner.close()
+        log.info("worker_stopped")
+        celery.worker.state.should_stop = 0
+        # Celery may be waiting for its broker, which need not be there any more.
+        if self._heartbeat is not None and not self._stopped.wait(_EXIT_S):
+            os._exit(0)
+
+
+def registration(settings: Settings, runner: Runner, slots: int, capacity: Capacity) -> RegisterRequest:
+    """Return how this worker announces itself."""
+    host = socket.gethostname()
+    folder = zlib.crc32(str(settings.scratch_dir.absolute()).encode())
+    return RegisterRequest(
+        name=settings.worker_name or f"{host}-{folder:08x}",
+        incarnation=new_uuid(),
+        version=VERSION,
+        host=host,
+        runner=runner.capabilities.name,
+        isolation=runner.capabilities.isolation,
+        slots=slots,
+        capacity=capacity,
+    )
+
+
+def _is_local(settings: Settings) -> bool:
+    """Tell whether only this machine can reach the fabric, and so give it code to run."""
+    return _is_loopback(settings.host) and _is_loopback(urlsplit(settings.control_url).hostname or "")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _caches(settings: Settings, scratch: Scratch) -> CacheFolders:
+    return CacheFolders(
+        shared=settings.shared_cache_dir or scratch.caches / "shared",
+        users=settings.user_cache_dir or scratch.caches / "users",
+    )
+
+
+def _fetcher(settings: Settings, store: BlobStore) -> Fetch:
+    allow = PrivateHosts.parse(settings.allow_private_hosts)
+    limit_bytes = settings.max_upload_mib * 1024 * 1024
+
+    def fetch(spec: SourceSpec, into: Path, progress: Callable[[int], None]) -> list[Path]:
+        context = SourceContext(store=store, limit_bytes=limit_bytes, allow=allow, on_progress=progress)
+        return fetch_source(spec, into, context)
+
+    return fetch
