@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cli.data_dir import CREDENTIALS, default_dir, prepare, refresh_url, remember, secrets
 from cli.supervisor import ChildSpec, Supervisor
-from cli.valkey import valkey_spec
+from cli.valkey import remove_socket_folder, valkey_spec
 from gridloom.errors import SetupFailed
 
 _WORKER_GRACE_S = 1.2  #: on top of the time that it lets tasks finish
@@ -80,6 +80,7 @@ def _serve(*, as_json: bool, noted: bool) -> int:
         _announce(place, console.runner, as_json=as_json)
 
     ended_well = Supervisor(specs(place, console), console.emit).run(announce)
+    remove_socket_folder(folder)
     lock.close()
     return 0 if ended_well else 1
 

@@ -6,6 +6,7 @@ import shutil
 import socket
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -59,6 +60,12 @@ def valkey_spec(data_dir: Path, *, stop_order: int) -> tuple[ChildSpec, str]:
     argv = [str(_binary()), *(str(part) for name, value in options.items() for part in (f"--{name}", value))]
     spec = ChildSpec(name="valkey", argv=argv, stop_order=stop_order, grace_s=GRACE_S, ready=answers(path))
     return spec, f"redis+socket://{path}?virtual_host=0"
+
+
+def remove_socket_folder(data_dir: Path) -> None:
+    """Remove the folder of the socket when the server has gone and left it empty."""
+    with suppress(OSError):
+        socket_folder(data_dir).rmdir()
 
 
 def answers(path: Path) -> Callable[[], bool]:

@@ -78,13 +78,10 @@ class Session:
 
     def patiently(self, call: Callable[[], T]) -> T:
         """Repeat a call that changes nothing until the fabric is back, at most for the session's patience."""
-        patience_s = self._patience_s if self._answered else 0.0
+        if not self._patience_s or not self._answered:
+            return call()
         for attempt in stamina.retry_context(
-            on=_may_pass,
-            attempts=None if patience_s else 1,
-            timeout=patience_s,
-            wait_max=2.0,
-            wait_jitter=0.2,
+            on=_may_pass, attempts=None, timeout=self._patience_s, wait_max=2.0, wait_jitter=0.2
         ):
             with attempt:
                 return call()
