@@ -46,8 +46,8 @@ def public_apis() -> dict[str, meta.PublicApi]:
     }
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Build the control plane; database and store are opened when the server starts it, and closed when it ends."""
+def create_app(settings: Settings, context: Context | None = None) -> FastAPI:
+    """Build the control plane; what it holds open is opened at its start unless given, and closed at its end."""
     app = FastAPI(
         title="Gridloom",
         version=VERSION,
@@ -58,7 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
         strict_content_type=False,  # old clients send JSON without saying so
         max_body_size=settings.max_body_mib * _MIB,
     )
-    app.state.settings = settings
+    app.state.settings, app.state.context = settings, context
     errors.install(app)
     app.add_middleware(
         CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], expose_headers=["*"]
@@ -79,7 +79,7 @@ def _router(prefix: str, api: meta.PublicApi) -> APIRouter:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    context = await anyio.to_thread.run_sync(open_context, app.state.settings)
+    context: Context = app.state.context or await anyio.to_thread.run_sync(open_context, app.state.settings)
     app.state.context = context
     app.state.gate = TokenGate(context.database, context.settings.secret_key.get_secret_value())
     app.state.worker_gate = WorkerGate(context.database, context.settings.join_token.get_secret_value())
