@@ -7,11 +7,12 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from gridloom.errors import AttemptFailed
+from gridloom.errors import AttemptFailed, RunnerFailed
 from gridloom.states import EndReason
 from tests.fixtures.slots import KEY, Stage, open_fds
 from worker.collect import remove_tree
@@ -232,6 +233,14 @@ def test_a_program_without_its_interpreter_is_the_components_fault(stage):
     with pytest.raises(AttemptFailed) as failure:
         stage.run("#!/no/such\n", name="main")
     assert failure.value.reason is EndReason.BAD_COMPONENT
+    assert stage.run("exit 0").succeeded
+
+
+def test_a_sandbox_that_cannot_start_is_the_runners_fault(stage):
+    execution = stage.execution("exit 0")
+    broken = replace(execution, script=stage.folder / "missing" / "main.sh")
+    with pytest.raises(RunnerFailed, match=r"sandbox can't be started: bwrap: .*chdir"):
+        stage.slot.run(broken, stage.heard)
     assert stage.run("exit 0").succeeded
 
 

@@ -6,6 +6,7 @@ import select
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import count
 
@@ -44,6 +45,7 @@ class AgentSlot:
         self._lock = threading.Lock()
         self._link: AgentLink | None = None
         self._current = 0
+        self._started = False
         self._killed: tuple[EndReason, float] | None = None
         self._others: int | None = None
         self._closed = False
@@ -56,23 +58,28 @@ class AgentSlot:
             RunnerFailed: when the slot itself broke; it must then be closed, not used again.
         """
         limits = complete(execution.limits)
-        with self._busy, self._planner.prepare(execution) as launch, Streams(sink) as streams:
+        with (
+            self._busy,
+            self._current_run() as number,
+            self._planner.prepare(execution) as launch,
+            Streams(sink) as streams,
+        ):
             link = self._agent()
             kills_before = self._bound(limits)
             body = self._encode(launch, limits)
             started_at, started = datetime.now(UTC), time.monotonic()
-            try:
-                number = self._start(link, body, [*streams.write_ends, *launch.extra_fds])
+            if self._start(link, number, body, [*streams.write_ends, *launch.extra_fds]):
                 streams.close_write_ends()
                 deadline = None if limits.timeout_s is None else started + limits.timeout_s
                 reply = self._watch(link, number, streams, deadline)
-            finally:
-                killed = self._stop()
+            else:
+                streams.close_write_ends()
+                reply = Reply(number=number, status=signal.SIGKILL)
             streams.drain(DRAIN_S)
             facts = Facts(
                 reply=reply,
                 limits=limits,
-                killed=killed,
+                killed=None if self._killed is None else self._killed[0],
                 wrapped=launch.report_fd is not None,
                 oom_kills=None if self._cgroup is None else self._cgroup.oom_kills() - kills_before,
                 last_line=streams.last_line(),
@@ -85,9 +92,10 @@ class AgentSlot:
     def kill(self, reason: EndReason) -> None:
         """Kill the current run at once; its `run` returns with this reason. Harmless when nothing runs."""
         with self._lock:
-            if self._current and self._killed is None and self._link is not None:
+            if self._current and self._killed is None:
                 self._killed = (reason, time.monotonic())
-                self._link.send_kill(self._current)
+                if self._link is not None and self._started:
+                    self._link.send_kill(self._current)
 
     def close(self) -> None:
         """End the slot and everything in it; idempotent."""
@@ -113,7 +121,7 @@ class AgentSlot:
             if self._link is None:
                 self._link = AgentLink(self._python)
                 if self._cgroup is not None:
-                    self._cgroup.add(self._link.pid)
+                    join(self._cgroup, self._link)
                 if self._cgroup is None or not self._cgroup.bounds_processes:
                     self._others = threads_of(self._uid)
             return self._link
@@ -132,16 +140,25 @@ class AgentSlot:
         except ValueError as error:
             raise AttemptFailed(EndReason.BAD_COMPONENT, str(error)) from error
 
-    def _start(self, link: AgentLink, body: bytes, fds: list[int]) -> int:
-        with self._lock:  # a kill finds either nothing or a run that the agent knows of
-            link.send_run(number := next(self._numbers), body, fds)
-            self._current, self._killed = number, None
-            return number
-
-    def _stop(self) -> EndReason | None:
+    @contextlib.contextmanager
+    def _current_run(self) -> Iterator[int]:
+        """Make a run the one that `kill` means."""
         with self._lock:
-            self._current = 0
-            return None if self._killed is None else self._killed[0]
+            number = self._current = next(self._numbers)
+            self._started, self._killed = False, None
+        try:
+            yield number
+        finally:
+            with self._lock:
+                self._current = 0
+
+    def _start(self, link: AgentLink, number: int, body: bytes, fds: list[int]) -> bool:
+        """Send the run to the agent, unless it has been killed before; tell which."""
+        with self._lock:  # whoever kills it later finds an agent that knows of it
+            if self._killed is None:
+                link.send_run(number, body, fds)
+                self._started = True
+            return self._started
 
     def _watch(self, link: AgentLink, number: int, streams: Streams, deadline: float | None) -> Reply:
         poll = select.poll()
@@ -166,6 +183,18 @@ class AgentSlot:
             self.kill(EndReason.TIMEOUT)
 
 
+def join(cgroup: Cgroup, link: AgentLink) -> None:
+    """Move an agent into its slot's cgroup.
+
+    Raises:
+        RunnerFailed: when the kernel refuses.
+    """
+    try:
+        cgroup.add(link.pid)
+    except OSError as error:
+        raise RunnerFailed(f"the slot's agent can't be moved into its cgroup: {error}") from error
+
+
 def check_started(launch: Launch, facts: Facts) -> None:
     """Make sure that the script really came to run.
 
@@ -179,10 +208,18 @@ def check_started(launch: Launch, facts: Facts) -> None:
         raise RunnerFailed(f"the sandbox can't be started: {facts.reply.refusal}")
     if launch.report_fd is None or facts.killed or facts.oom_kills or os.WIFSIGNALED(facts.reply.status):
         return
-    if b"exit-code" not in os.read(launch.report_fd, 4096):
+    if b"exit-code" not in report(launch.report_fd):
         if "execvp" in facts.last_line:
             raise AttemptFailed(EndReason.BAD_COMPONENT, f"the script can't be started: {facts.last_line}")
         raise RunnerFailed(f"the sandbox can't be started: {facts.last_line or 'it said nothing'}")
+
+
+def report(fd: int) -> bytes:
+    """Return what the sandbox has reported so far."""
+    try:
+        return os.read(fd, 4096)
+    except BlockingIOError:
+        return b""
 
 
 def ended(facts: Facts, started_at: datetime) -> Ended:

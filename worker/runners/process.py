@@ -6,12 +6,16 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import structlog
+
 from worker.collect import remove_tree
 from worker.runners.agent_slot import AgentSlot
 from worker.runners.cgroups import Cgroups
 from worker.runners.interpreters import base_python, command_for
 from worker.runners.launch import Launch
 from worker.runners.protocol import Capabilities, Execution, Slot, SlotKey
+
+log = structlog.get_logger(__name__)
 
 SCRATCH = "gridloom-tmp-"
 
@@ -65,5 +69,8 @@ def sweep_scratch(folder: Path) -> None:
     """Remove the temporary folders of workers that were killed."""
     for path in folder.glob(f"{SCRATCH}*-*"):
         pid = path.name.removeprefix(SCRATCH).split("-")[0]
-        if pid.isdigit() and not Path("/proc", pid).exists() and path.stat().st_uid == os.geteuid():
-            remove_tree(path)
+        if pid.isdigit() and not Path("/proc", pid).exists():
+            try:
+                remove_tree(path)
+            except OSError as error:  # another user's, or another worker sweeps it too
+                log.debug("scratch_not_swept", path=str(path), error=str(error))

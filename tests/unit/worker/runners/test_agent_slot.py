@@ -66,6 +66,19 @@ def test_a_kill_ends_the_run_with_its_reason_and_the_slot_goes_on(stage):
     assert stage.run("exit 0").succeeded
 
 
+def test_a_kill_before_the_start_is_not_lost(stage):
+    prepare = stage.slot._planner.prepare
+
+    class Slow:
+        def prepare(self, execution):
+            stage.slot.kill(EndReason.CANCELLED)
+            return prepare(execution)
+
+    stage.slot._planner = Slow()
+    assert stage.run("touch made").reason is EndReason.CANCELLED
+    assert not (stage.folder / "made").exists()
+
+
 def test_daemons_end_with_their_script(stage):
     code = """
         import os, sys, time
