@@ -21,6 +21,7 @@ from storage.repositories.components import ComponentRow, NewComponent
 from storage.sources.catalog import check_source_kind
 
 _TEMPLATE = "template.json"
+_MAX_TEXT_BYTES = 1024 * 1024
 
 
 def decode_archive(data: str) -> bytes:
@@ -71,6 +72,9 @@ def judged(archive: ComponentArchive, data: bytes, owner_id: str | None) -> NewC
     Raises:
         BadInput: when one is not; the message names it.
     """
+    for name in (MANIFEST, _TEMPLATE, schemas.FILE):
+        if len(archive.files.get(name, b"")) > _MAX_TEXT_BYTES:
+            raise BadArchive(f"{name} is larger than {_MAX_TEXT_BYTES} bytes", field=name)
     manifest = parse_manifest(archive.require(MANIFEST))
     archive.require(manifest.script)
     schema = archive.files.get(schemas.FILE)

@@ -5,7 +5,8 @@ import math
 import re
 from typing import Any
 
-_STRING_OR_COMMA = re.compile(r'"(?:[^"\\]|\\.)*"|,(?=\s*[}\]])', re.DOTALL)
+# A string that never ends is taken to the end of the text, so that no text is read twice.
+_STRING_OR_COMMA = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|,(?=\s*[}\]])', re.DOTALL)
 
 
 def parse(data: bytes | str, *, trailing_commas: bool = True) -> Any:

@@ -1,0 +1,90 @@
+import contextlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gridloom.devices import Needs
+from gridloom.errors import BadManifest
+from gridloom.manifests import Manifest, parse_manifest
+
+
+def parse(**members):
+    return parse_manifest(json.dumps({"name": "hello", "version": "0.1"} | members))
+
+
+def test_both_spellings_and_any_case_are_read():
+    manifest = parse_manifest(
+        """{"Name": "web_scraper", "Version": "0.10", "PLATFORM": "Docker", "Entrypoint": "run/go.sh", "type": "App",
+            "platformConfig": {"container": "python", "private_image": true, "privateimage": true, "secrets": "key"},
+            "Device_Requirements": {"min_cpu": "2", "minMemory": 1.5, "gpu": ["NVIDIA A100-SXM4-40GB", ""]},}"""
+    )
+    assert (manifest.name, manifest.major, manifest.minor) == ("web_scraper", 0, 10)
+    assert (manifest.script, manifest.type, manifest.platform) == ("app/run/go.sh", "app", "docker")
+    assert (manifest.platform_config.private_image, manifest.platform_config.secrets) == (True, ("key",))
+    assert manifest.needs() == Needs(cores=2, memory_mib=1536, gpus=("NVIDIA A100-SXM4-40GB",))
+
+
+def test_what_is_left_open_gets_its_default():
+    manifest = parse(description=None, deviceRequirements={})
+    assert (manifest.entrypoint, manifest.type, manifest.platform) == ("main.py", "app", "docker")
+    assert manifest.needs() == Needs()
+
+
+def test_a_manifest_survives_the_database():
+    manifest = parse(platform_config={"secrets": ["a", "b"]}, device_requirements={"min_cpu": 2})
+    assert Manifest.model_validate(manifest.model_dump(mode="json")) == manifest
+
+
+def test_the_registry_token_is_not_printed():
+    assert "swordfish" not in repr(parse(platform_config={"token": "swordfish"}))
+
+
+@pytest.mark.parametrize(
+    ("members", "field"),
+    [
+        ({"name": "a/b"}, "name"),
+        ({"name": "x" * 65}, "name"),
+        ({"name": None}, "name"),
+        ({"version": "1"}, "version"),
+        ({"version": 0.1}, "version"),
+        ({"version": "1.0\n"}, "version"),
+        ({"platform": "wasm"}, "platform"),
+        ({"type": "engine"}, "type"),
+        ({"entrypoint": "../main.py"}, "entrypoint"),
+        ({"entrypoint": "/etc/passwd"}, "entrypoint"),
+        ({"entrypoint": "a\\b"}, "entrypoint"),
+        ({"entrypoint": ""}, "entrypoint"),
+        ({"deviceRequirements": {"minCpu": -1}}, "device_requirements.mincpu"),
+        ({"deviceRequirements": {"minCpu": "nan"}}, "device_requirements.mincpu"),
+        ({"deviceRequirements": []}, "device_requirements"),
+        ({"platformConfig": {"secrets": {"a": 1}}}, "platform_config.secrets"),
+    ],
+)
+def test_a_broken_member_is_named(members, field):
+    with pytest.raises(BadManifest) as caught:
+        parse(**members)
+    assert caught.value.field == f"manifest.json.{field}"
+    assert field in caught.value.message
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "{", '"x"'])
+def test_what_is_no_object_is_refused(text):
+    with pytest.raises(BadManifest, match=r"manifest\.json"):
+        parse_manifest(text)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["name", "version", "entrypoint", "type", "platformConfig", "deviceRequirements"]),
+        st.none()
+        | st.text()
+        | st.integers()
+        | st.lists(st.text())
+        | st.dictionaries(st.text(), st.integers()),
+    )
+)
+def test_any_object_is_a_manifest_or_refused(members):
+    with contextlib.suppress(BadManifest):
+        parse_manifest(json.dumps(members))
