@@ -15,6 +15,7 @@ from gridloom.errors import SetupFailed
 
 GRACE_S = 0.7
 _SOCKET_BYTES = 107  #: the longest name that the kernel takes
+_RUNTIME_CHARS = 60
 
 
 def socket_folder(data_dir: Path) -> Path:
@@ -25,7 +26,9 @@ def socket_folder(data_dir: Path) -> Path:
     """
     key = hashlib.sha256(os.fsencode(data_dir.resolve())).hexdigest()[:12]
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    base = Path(runtime) if _is_private(Path(runtime or "-")) and len(runtime) < 60 else Path("/tmp")
+    base = (
+        Path(runtime) if _is_private(Path(runtime or "-")) and len(runtime) < _RUNTIME_CHARS else Path("/tmp")
+    )
     folder = base / f"gridloom-{os.getuid()}-{key}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if not _is_private(folder):
