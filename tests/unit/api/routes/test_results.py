@@ -1,0 +1,101 @@
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import insert, update
+
+from gridloom.ids import new_uuid, task_id
+from gridloom.states import JobState, Stage, TaskState
+from storage.tables import jobs, tasks
+from tests.unit.api.routes.test_jobs import error_of
+
+
+def change(client, job, values):
+    statement = update(jobs).where(jobs.c.id == job["id"]).values(**values)
+    client.context.writer.run(lambda connection: connection.execute(statement))
+
+
+@pytest.mark.parametrize("state", [state for state in JobState if state is not JobState.COMPLETE])
+def test_results_wait_for_the_end(draft, hello, state):
+    job = draft()
+    change(hello, job, {"state": state, "error_message": "task 3 failed"})
+    message = error_of(hello.get(f"/v1/customer/jobs/{job['id']}/results"))
+    assert "job has not yet been completed" in message
+    assert "task 3 failed" in message
+
+
+def test_each_output_file_is_one_result(finished, hello):
+    job = finished({"z.zip": b"12", "a/b.txt": b"3", "c": b""})
+    answer = hello.get(f"/v1/customer/jobs/{job['id']}/results").json()
+    assert [(it["name"], it["size"]) for it in answer["results"]] == [
+        ("a/b.txt", "1"),
+        ("c", "0"),
+        ("z.zip", "2"),
+    ]
+    assert all(it["link"] == it["url"] for it in answer["results"])
+    assert answer["archive"].startswith("http://fabric.test/files/get/")
+    page = hello.get(f"/v1/customer/jobs/{job['id']}/results?pagination.limit=1&pagination.offset=1").json()
+    assert [it["name"] for it in page["results"]] == ["c"]
+    assert page["pagination"] == {"total": 3, "offset": 1, "hasPrevious": True, "hasNext": True}
+
+
+@pytest.mark.parametrize("settings", [{"public_url": "https://fabric.example/base/"}], indirect=True)
+def test_links_start_with_the_public_url(finished, hello):
+    job = finished({"a": b"1"})
+    answer = hello.get(f"/v1/customer/jobs/{job['id']}/results").json()
+    assert answer["results"][0]["url"].startswith("https://fabric.example/base/files/get/")
+
+
+def test_a_bypass_leaves_no_results(finished, hello):
+    job = finished({}, output_epoch=None, output_expires_at=None)
+    answer = hello.get(f"/v1/customer/jobs/{job['id']}/results").json()
+    assert (answer["results"], answer["archive"]) == ([], None)
+
+
+@pytest.fixture
+def running(draft, hello):
+    """Return a job with tasks in all states, by chunk, and one that partitions."""
+    job, moment = draft(), datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    base = {"job_id": job["id"], "created_at": moment, "attempt": 0, "message": None, "worker_id": None}
+    rows = [base | {"stage": Stage.APP, "chunk": chunk, "state": it} for chunk, it in enumerate(TaskState)]
+    rows[2] |= {"attempt": 3, "worker_id": "w1"}
+    rows[5] |= {"message": "exit code 1"}
+    rows.append(base | {"stage": Stage.PARTITION, "chunk": 0, "state": TaskState.COMPLETED})
+    hello.context.writer.run(lambda connection: connection.execute(insert(tasks), rows))
+    change(hello, job, {"chunks": len(TaskState), "state": JobState.PARTITIONED})
+    return job
+
+
+def test_tasks_are_listed_by_chunk_in_pages(running, hello):
+    path = f"/v1/customer/jobs/{running['id']}/tasks"
+    answer = hello.get(f"{path}?pagination.limit=2&pagination.offset=2").json()
+    assert [it["chunkNumber"] for it in answer["data"]] == [2, 3]
+    assert answer["pagination"] == {"total": 7, "offset": 2, "hasPrevious": True, "hasNext": True}
+    task = answer["data"][0]
+    assert (task["retries"], task["assignedTo"], task["state"]) == (2, "w1", "Received")
+    assert task["id"] == task_id(running["id"], Stage.APP, 2)
+    assert task["stateTimestamps"] == {"Scheduled": "2026-01-02T03:04:05Z"}
+    backwards = hello.get(f"{path}?orderBy=chunkNumber desc&pagination.offset=5").json()["data"]
+    assert [it["chunkNumber"] for it in backwards] == [1, 0]
+    by_state = hello.get(f"{path}?orderBy=state").json()["data"]
+    assert [it["state"] for it in by_state] == sorted(TaskState)
+    assert "can't order by" in error_of(hello.get(f"{path}?orderBy=color"))
+
+
+def test_one_task_is_found_by_its_id(running, hello, bob):
+    path = f"/v1/customer/jobs/{running['id']}/tasks"
+    failed = hello.get(f"{path}/{task_id(running['id'], Stage.APP, 5)}").json()["task"]
+    assert (failed["state"], failed["errorMessage"]) == ("Failed", "exit code 1")
+    partition = task_id(running["id"], Stage.PARTITION, 0)
+    assert hello.get(f"{path}/{partition}").json()["task"]["state"] == "Completed"
+    assert bob.get(f"{path}/{partition}").status_code == 404
+    for wrong in (task_id(running["id"], Stage.APP, 99), task_id(new_uuid(), Stage.APP, 1), new_uuid(), "x"):
+        assert hello.get(f"{path}/{wrong}").status_code == 404
+
+
+@pytest.mark.parametrize("name", ["jobsIds", "jobIds", "jobs_ids"])
+def test_running_tasks_are_counted_for_own_jobs_only(running, draft, hello, bob, name):
+    idle = draft()
+    body = {name: [running["id"], idle["id"], new_uuid()]}
+    counted = hello.post("/v1/customer/jobs/runningTasks", json=body).json()
+    assert counted == {"jobsRunningTasks": {running["id"]: 2, idle["id"]: 0}}
+    assert bob.post("/v1/customer/jobs/runningTasks", json=body).json() == {"jobsRunningTasks": {}}
