@@ -19,7 +19,21 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from api import bootstrap, errors
 from api.context import Context
-from api.routes import apps, auth, engines, health, internal, meta, templates
+from api.routes import (
+    apps,
+    auth,
+    downloads,
+    engines,
+    health,
+    internal,
+    job_edits,
+    jobs,
+    logs,
+    meta,
+    results,
+    templates,
+    uploads,
+)
 from api.tokens import TokenGate, derive_key
 from api.worker_gate import WorkerGate
 from broker.wakeup import Wakeup
@@ -36,7 +50,9 @@ _MIB = 1024 * 1024
 
 def public_apis() -> dict[str, meta.PublicApi]:
     """Return every public API by its prefix."""
-    customer = meta.PublicApi("Customer API", ())
+    customer = meta.PublicApi(
+        "Customer API", (jobs.router, job_edits.router, results.router, logs.router)
+    )
     return {
         "/v1/auth": meta.PublicApi("Authentication API", (auth.router,)),
         "/v1/dev": meta.PublicApi("Developer API", (apps.router, engines.router, templates.router)),
@@ -65,6 +81,8 @@ def create_app(settings: Settings, context: Context | None = None) -> FastAPI:
     )
     app.include_router(health.router)
     app.include_router(internal.router)
+    app.include_router(uploads.router)
+    app.include_router(downloads.router)
     for prefix, api in public_apis().items():
         app.include_router(_router(prefix, api), prefix=prefix)
     return app

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, and_, delete, or_, select, update
 from gridloom.plan import JobPlan
 from gridloom.states import JOB_FINAL, JOB_LIVE, JOB_ORDER, EndReason, JobState, job_path
 from storage.columns import AnyRow, db_after, db_now
-from storage.tables import jobs, outputs
+from storage.tables import accounts, jobs, outputs
 
 
 def now(connection: Connection) -> datetime:
@@ -97,8 +97,9 @@ def live_jobs(connection: Connection) -> list[AnyRow]:
             jobs.c.completed,
             jobs.c.busy_s,
             jobs.c.warning,
-            jobs.c.deadline_at,
+            accounts.c.weight,
         )
+        .select_from(jobs.join(accounts, accounts.c.id == jobs.c.owner_id))
         .where(jobs.c.state.in_([state.value for state in JOB_LIVE]))
         .order_by(jobs.c.priority.desc(), jobs.c.submitted_at, jobs.c.id)
     )
