@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, and_, case, func, or_, select, update
+from sqlalchemy import BigInteger, Connection, RowMapping, Select, and_, case, cast, func, or_, select, update
 from sqlalchemy.sql.expression import ColumnElement
 
 from gridloom.manifests import Kind, Manifest
@@ -23,7 +23,7 @@ ORDERS: dict[str, ColumnElement[Any]] = {
     "created_at": components.c.created_at,
     "updated_at": components.c.updated_at,
     "name": components.c.name,
-    "version": components.c.major * 1_000_000_000 + components.c.minor,
+    "version": cast(components.c.major, BigInteger) * 1_000_000_000 + components.c.minor,
     "revision": components.c.revision,
     "status": components.c.active,
     "type": components.c.kind,

@@ -1,0 +1,139 @@
+import pytest
+
+from gridloom.errors import BadInput
+from gridloom.ids import new_uuid
+from gridloom.manifests import Manifest
+from gridloom.tags import parse_tag
+from storage.db import Database
+from storage.migrate import upgrade
+from storage.repositories import accounts, components
+from storage.repositories.components import ANY, APPS, ENGINES, NewComponent
+from storage.spans import Span
+
+
+@pytest.fixture
+def connection(database_url):
+    database = Database(database_url)
+    upgrade(database)
+    with database.write() as connection:
+        yield connection
+    database.close()
+
+
+@pytest.fixture
+def ada(connection):
+    return accounts.create_account(connection, "ada")
+
+
+@pytest.fixture
+def bob(connection):
+    return accounts.create_account(connection, "bob")
+
+
+@pytest.fixture
+def save(connection):
+    def saved(owner_id, name="hello", version="1.0", kind="app", **values):
+        manifest = Manifest(name=name, version=version, type=kind)
+        new = NewComponent(
+            owner_id=owner_id, manifest=manifest, schema=None, archive_key="k", digest="d", **values
+        )
+        components.save(connection, new_uuid(), new)
+        major, minor = (int(it) for it in version.split("."))
+        return components.find(connection, owner_id, kind, name, (major, minor))
+
+    return saved
+
+
+@pytest.fixture
+def resolve(connection):
+    def resolved(tag, kinds, account_id, only_active=False):
+        return components.resolve(connection, parse_tag(tag), kinds, account_id, only_active=only_active)
+
+    return resolved
+
+
+def test_versions_compare_as_numbers(ada, save, resolve):
+    for version in ("0.9", "0.10", "0.2"):
+        save(ada, version=version)
+    assert resolve("hello", APPS, ada).version == "0.10"
+    assert resolve("hello@0.2", APPS, ada).version == "0.2"
+    assert resolve("hello@1", APPS, ada) is None
+
+
+def test_saving_again_keeps_identity_and_state(ada, save, connection):
+    first = save(ada)
+    components.set_active(connection, first.id, active=True)
+    second = save(ada)
+    assert (second.id, second.created_at, second.active, second.revision) == (
+        first.id,
+        first.created_at,
+        True,
+        2,
+    )
+
+
+def test_a_built_in_is_overwritten_too(save):
+    first = save(None, kind="partitioner", active=True)
+    second = save(None, kind="partitioner", active=True, passthrough=True)
+    assert (second.id, second.revision, second.passthrough) == (first.id, 2, True)
+    assert second.user_name == components.BUILT_IN_USER
+
+
+def test_own_goes_before_built_in_before_public(ada, bob, save, resolve):
+    public = save(bob, version="3.0", kind="assembler", is_public=True)
+    assert resolve("hello", ENGINES, ada).id == public.id
+    built_in = save(None, version="2.0", kind="assembler", is_public=True)
+    assert resolve("hello", ENGINES, ada).id == built_in.id
+    own = save(ada, version="1.0", kind="assembler")
+    assert resolve("hello", ENGINES, ada).id == own.id
+    assert resolve("bob/hello", ENGINES, ada).id == public.id
+    assert resolve("gridloom/hello", ENGINES, ada).id == built_in.id
+
+
+def test_a_private_record_of_another_user_does_not_exist(ada, bob, save, resolve):
+    row = save(bob)
+    assert resolve("hello", APPS, ada) is None
+    assert resolve("bob/hello", APPS, ada) is None
+    assert resolve(row.id, APPS, ada) is None
+    assert resolve(row.id, APPS, bob).id == row.id
+
+
+def test_the_role_tells_two_engines_of_one_name_apart(ada, save, resolve):
+    save(ada, kind="partitioner")
+    save(ada, kind="assembler")
+    assert resolve("hello", ("partitioner",), ada).kind == "partitioner"
+    assert resolve("hello", ("assembler",), ada).kind == "assembler"
+
+
+def test_an_app_goes_before_an_engine_of_the_same_name(ada, save, resolve):
+    save(ada, kind="partitioner", version="9.0")
+    assert resolve("hello", ANY, ada).kind == "partitioner"
+    save(ada, kind="app")
+    assert resolve("hello", ANY, ada).kind == "app"
+
+
+def test_only_active_ones_are_candidates_for_jobs(ada, save, resolve, connection):
+    old, _ = save(ada, version="1.0"), save(ada, version="2.0")
+    assert resolve("hello", APPS, ada, only_active=True) is None
+    components.set_active(connection, old.id, active=True)
+    assert resolve("hello", APPS, ada, only_active=True).version == "1.0"
+
+
+def test_a_list_holds_ones_own_or_all_public_ones(ada, bob, save, connection):
+    save(ada)
+    save(bob, version="2.0", is_public=True)
+    save(None, version="3.0", is_public=True)
+
+    def listed(*, public):
+        span = Span(limit=10, order_by="version")
+        rows, total = components.listed(connection, ada, APPS, public=public, span=span)
+        assert total == len(rows)
+        return [row.version for row in rows]
+
+    assert listed(public=False) == ["1.0"]
+    assert listed(public=True) == ["3.0", "2.0"]
+
+
+def test_an_unknown_order_is_refused(ada, connection):
+    with pytest.raises(BadInput, match="nonsense"):
+        components.listed(connection, ada, APPS, public=False, span=Span(limit=1, order_by="nonsense"))

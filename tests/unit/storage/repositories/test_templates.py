@@ -1,0 +1,67 @@
+import pytest
+
+from gridloom.templates import template_of
+from storage.db import Database
+from storage.migrate import upgrade
+from storage.repositories import accounts, templates
+from storage.spans import Span
+
+
+@pytest.fixture
+def connection(database_url):
+    database = Database(database_url)
+    upgrade(database)
+    with database.write() as connection:
+        yield connection
+    database.close()
+
+
+@pytest.fixture
+def ada(connection):
+    return accounts.create_account(connection, "ada")
+
+
+@pytest.fixture
+def bob(connection):
+    return accounts.create_account(connection, "bob")
+
+
+def test_saving_again_replaces_and_keeps_the_time_of_creation(connection, ada):
+    templates.save(connection, ada, template_of({"id": "t", "app": "a"}))
+    first = templates.find(connection, ada, "t")
+    templates.save(connection, ada, template_of({"id": "t", "app": "b", "isPublic": True}))
+    second = templates.find(connection, ada, "t")
+    assert (second.template.app, second.is_public, second.created_at) == ("b", True, first.created_at)
+    assert second.updated_at >= first.updated_at
+
+
+def test_own_goes_before_public_and_private_ones_of_others_do_not_exist(connection, ada, bob):
+    templates.save(connection, bob, template_of({"id": "t", "app": "bobs"}))
+    assert templates.find(connection, ada, "t") is None
+    templates.save(connection, bob, template_of({"id": "t", "app": "bobs", "isPublic": True}))
+    assert templates.find(connection, ada, "t").template.app == "bobs"
+    templates.save(connection, ada, template_of({"id": "t", "app": "adas"}))
+    assert templates.find(connection, ada, "t").template.app == "adas"
+
+
+def test_a_template_is_found_by_its_app(connection, ada, bob):
+    templates.save(connection, ada, template_of({"id": "t", "app": "hello@1"}))
+    assert templates.find_by_app(connection, ada, ["hello", "hello@1"]).template.id == "t"
+    assert templates.find_by_app(connection, ada, ["hello"]) is None
+    assert templates.find_by_app(connection, bob, ["hello@1"]) is None
+
+
+def test_only_the_owner_can_remove_it(connection, ada, bob):
+    templates.save(connection, ada, template_of({"id": "t", "isPublic": True}))
+    assert not templates.remove(connection, bob, "t")
+    assert templates.remove(connection, ada, "t")
+    assert not templates.remove(connection, ada, "t")
+
+
+def test_a_list_holds_ones_own_or_all_public_ones(connection, ada, bob):
+    for owner_id, name, public in ((ada, "a", False), (bob, "b", True), (bob, "c", False)):
+        templates.save(connection, owner_id, template_of({"id": name, "isPublic": public}))
+    span = Span(limit=10, order_by="id", descending=False)
+    for public, names in ((False, ["a"]), (True, ["b"])):
+        rows, total = templates.listed(connection, ada, public=public, span=span)
+        assert ([row.template.id for row in rows], total) == (names, 1)
