@@ -1,0 +1,67 @@
+import pytest
+
+FULL = {
+    "id": "video@v0.2",
+    "description": "all of it",
+    "app": "hello@1",
+    "partitioner": "passthrough",
+    "assembler": "zipper@1.0",
+    "dataSource": {
+        "dataSourceDescriptor": "s3",
+        "params": {"bucketName": "b", "secret_id": "k", "secretKey": "swordfish"},
+    },
+    "dataDestination": {"dataSourceDescriptor": "bucket", "params": {}},
+    "params": {"app": {"Case": "upper"}},
+    "config": {"taskTimeout": 60, "isTestJob": True},
+    "owner": "ignored",
+}
+
+
+def test_a_template_comes_back_as_it_was_sent(ada):
+    assert ada.post("/v1/dev/templates", json=FULL).json()["ok"] is True
+    answer = ada.get("/v1/dev/templates/video@v0.2")
+    template = answer.json()
+    for name in ("id", "description", "app", "partitioner", "assembler", "dataDestination"):
+        assert template[name] == FULL[name]
+    assert template["params"] == {"partitioner": {}, "app": {"Case": "upper"}, "assembler": {}}
+    assert (template["config"]["taskTimeout"], template["config"]["isTestJob"]) == (60, True)
+    assert (template["userName"], template["isPublic"]) == ("ada", False)
+    assert template["dataSource"]["params"] == {"bucketName": "b", "secret_id": "k"}
+    assert "swordfish" not in answer.text
+
+
+def test_the_same_id_replaces(ada):
+    ada.post("/v1/dev/templates", json=FULL)
+    ada.post("/v1/dev/templates", json={"id": FULL["id"], "app": "other"})
+    listed = ada.get("/v1/dev/templates").json()
+    assert [it["app"] for it in listed["templates"]] == ["other"]
+    assert listed["pagination"]["total"] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"dataSource": {"dataSourceDescriptor": "bucket"}}, "bucket"),
+        ({"dataDestination": {"dataSourceDescriptor": "url"}}, "url"),
+        ({"data_destination": {"data_source_descriptor": "ftp"}}, "ftp"),
+        ({"id": ""}, "id"),
+        ({"app": "no tag"}, "no tag"),
+    ],
+)
+def test_what_breaks_the_rules_is_named(ada, change, told):
+    answer = ada.post("/v1/dev/templates", json={"id": "t"} | change)
+    assert answer.status_code == 400
+    assert told in answer.json()["message"]
+
+
+def test_others_see_only_public_ones_and_can_delete_none(ada, bob):
+    ada.post("/v1/dev/templates", json={"id": "private"})
+    ada.post("/v1/dev/templates", json={"id": "public", "isPublic": True})
+    assert bob.get("/v1/dev/templates/private").status_code == 404
+    assert bob.get("/v1/dev/templates/public").json()["userName"] == "ada"
+    assert [
+        it["id"] for it in bob.get("/v1/dev/templates", params={"isPublic": "1"}).json()["templates"]
+    ] == ["public"]
+    assert bob.request("DELETE", "/v1/dev/templates/public").status_code == 404
+    assert ada.request("DELETE", "/v1/dev/templates/public").json()["ok"] is True
+    assert ada.get("/v1/dev/templates/public").status_code == 404

@@ -1,0 +1,88 @@
+import time
+from datetime import UTC, datetime, timedelta
+
+import jwt
+import pytest
+from sqlalchemy import update
+
+from api.tokens import TokenGate, derive_key, hash_key
+from gridloom.errors import Unauthorized
+from storage.db import Database
+from storage.migrate import upgrade
+from storage.repositories import accounts
+from storage.tables import api_keys
+
+SECRET = "s" * 32
+
+
+@pytest.fixture
+def database(tmp_path):
+    database = Database(f"sqlite:///{tmp_path / 'gridloom.db'}")
+    upgrade(database)
+    with database.write() as connection:
+        account_id = accounts.create_account(connection, "ada")
+        accounts.add_key(connection, account_id, name="k", key_hash=hash_key("glk_x"))
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def gate(database):
+    return TokenGate(database, SECRET)
+
+
+@pytest.mark.parametrize("form", ["{}", "Bearer {}", "bearer {}", "BEARER   {} ", " {} "])
+def test_a_token_is_accepted_bare_and_with_bearer(gate, form):
+    assert gate.caller(form.format(gate.exchange(" glk_x\n"))).user_name == "ada"
+
+
+def test_an_unknown_key_is_refused(gate):
+    with pytest.raises(Unauthorized):
+        gate.exchange("glk_y")
+
+
+def test_a_token_holds_account_key_and_an_hour(gate):
+    claims = jwt.decode(gate.exchange("glk_x"), options={"verify_signature": False})
+    assert claims["exp"] - claims["iat"] == 3600
+    assert {"sub", "kid", "jti"} <= claims.keys()
+
+
+def test_broken_expired_and_foreign_tokens_are_refused(gate, database):
+    claims = jwt.decode(gate.exchange("glk_x"), options={"verify_signature": False})
+    key = derive_key(SECRET, "gridloom access token")
+    forged = [
+        "",
+        "Bearer",
+        "x.y.z",
+        jwt.encode(claims | {"exp": int(time.time()) - 1}, key),
+        jwt.encode(claims | {"sub": "someone else"}, key),
+        jwt.encode({"sub": claims["sub"], "kid": claims["kid"]}, key),
+        jwt.encode(claims, None, algorithm="none"),
+        jwt.encode(claims, SECRET),
+        jwt.encode(claims, derive_key(SECRET, "gridloom link")),
+        TokenGate(database, "t" * 32).exchange("glk_x"),
+    ]
+    for token in forged:
+        with pytest.raises(Unauthorized):
+            gate.caller(token)
+
+
+def test_a_revoked_key_is_noticed_within_five_seconds(gate, database, monkeypatch):
+    token = gate.exchange("glk_x")
+    gate.caller(token)
+    with database.write() as connection:
+        connection.execute(update(api_keys).values(revoked_at=datetime.now(UTC)))
+    with pytest.raises(Unauthorized):
+        gate.exchange("glk_x")
+    later = time.monotonic() + 5
+    monkeypatch.setattr("api.tokens.time.monotonic", lambda: later)
+    with pytest.raises(Unauthorized):
+        gate.caller(token)
+
+
+def test_an_expired_key_is_refused(gate, database):
+    token = gate.exchange("glk_x")
+    with database.write() as connection:
+        connection.execute(update(api_keys).values(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
+    with pytest.raises(Unauthorized):
+        gate.caller(token)
