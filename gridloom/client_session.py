@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import cached_property
 from ipaddress import ip_address
 from typing import Any, TypeVar
+from urllib.parse import SplitResult, urlsplit
 
 import httpx
 import stamina
@@ -29,7 +30,7 @@ class Session:
 
     def __init__(self, url: str, api_key: str, *, patience_s: float = 0.0) -> None:
         base = _checked_url(url)
-        self.url = str(base).rstrip("/")
+        self.url = base.geturl().rstrip("/")
         self._api_key = api_key.strip()
         self._patience_s = patience_s
         self._answered = False
@@ -39,7 +40,7 @@ class Session:
             base_url=self.url,
             timeout=_TIMEOUT,
             verify=base.scheme == "https",
-            trust_env=not _is_loopback(base.host),
+            trust_env=not _is_loopback(base.hostname or ""),
         )
 
     def close(self) -> None:
@@ -149,14 +150,15 @@ def _field(body: Json) -> str:
     return str(violations[0].get("field") or "") if violations else ""
 
 
-def _checked_url(url: str) -> httpx.URL:
+def _checked_url(url: str) -> SplitResult:
     try:
-        parsed = httpx.URL(url.strip())
-    except httpx.InvalidURL as error:
-        raise ClientError(f"{url!r} is not a URL: {error}") from None
-    if parsed.scheme not in ("http", "https") or not parsed.host:
+        parts = urlsplit(url.strip())
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
         raise ClientError(f"{url!r} is not a URL like http://127.0.0.1:8080")
-    return parsed
+    return parts
 
 
 def _is_loopback(host: str) -> bool:
