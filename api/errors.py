@@ -9,8 +9,11 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.shapes.base import ErrorBody, ErrorDetail
@@ -28,6 +31,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(GridloomError, _on_fabric_error)
     app.add_exception_handler(RequestValidationError, _on_bad_request)
     app.add_exception_handler(HTTPException, _on_http_error)
+    for away in (OperationalError, InterfaceError, PoolTimeout):
+        app.add_exception_handler(away, _on_database_away)
     app.add_middleware(RequestGuard)
 
 
@@ -54,6 +59,8 @@ class RequestGuard:
 
         try:
             await self._app(scope, receive, named)
+        except ClientDisconnect:
+            log.info("client_left", request=request_id, method=scope["method"], path=scope["path"])
         except Exception:
             log.exception("request_failed", request=request_id, method=scope["method"], path=scope["path"])
             if not started:
@@ -95,6 +102,11 @@ async def _on_fabric_error(request: Request, error: Exception) -> JSONResponse:
         )
     field = error.field if isinstance(error, BadInput) else ""
     return render(request_id_of(request), error.status, error.message, field)
+
+
+async def _on_database_away(request: Request, error: Exception) -> JSONResponse:
+    log.error("database_away", request=request_id_of(request), path=request.url.path, error=str(error))
+    return render(request_id_of(request), 503, "the database can't be used now; try again")
 
 
 async def _on_bad_request(request: Request, error: Exception) -> JSONResponse:

@@ -18,7 +18,7 @@ def upgrade(database: Database) -> None:
     """
     with database.write() as connection:
         take_setup_lock(connection)
-        command.upgrade(_config(connection), "head")
+        command.upgrade(config(connection), "head")
 
 
 def take_setup_lock(connection: Connection) -> None:
@@ -27,8 +27,11 @@ def take_setup_lock(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
 
 
-def _config(connection: Connection) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    return config
+def config(connection: Connection) -> Config:
+    """Return Alembic's configuration, which works on this connection."""
+    settings = Config()
+    settings.set_main_option(
+        "script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%")
+    )
+    settings.attributes["connection"] = connection
+    return settings

@@ -1,4 +1,5 @@
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from gridloom.errors import BadParameters
 
@@ -93,3 +94,13 @@ def test_a_browsers_preflight_is_answered(anonymous):
 def test_errors_carry_the_cors_header_too(anonymous):
     answer = anonymous.get("/v1/dev/nothing", headers={"Origin": "https://console.test"})
     assert answer.headers["access-control-allow-origin"] == "*"
+
+
+def test_a_database_that_is_away_answers_503_and_when_to_come_back(anonymous):
+    @anonymous.app.get("/fails")
+    def fails():
+        raise OperationalError("SELECT secret", {}, Exception("connection refused"))
+
+    answer = anonymous.get("/fails")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert "secret" not in answer.text
