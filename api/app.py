@@ -2,10 +2,10 @@
 
 | prefix                          | routers                            | still to come                                   |
 |---------------------------------|------------------------------------|-------------------------------------------------|
-| /                               | health, links                      | console                                         |
+| /                               | health, uploads, downloads         | console                                         |
 | /v1/auth                        | auth                               | api_keys, otp, secrets, user, oauth2            |
-| /v1/dev                         | apps, engines, templates           | publish and import of each, cache               |
-| /v1/customer = /v1/computing    | jobs                               | tasks, logs, events, stats, metrics, contact    |
+| /v1/dev                         | apps, engines, templates           | publish, import, delete of each; cache          |
+| /v1/customer = /v1/computing    | jobs, job_edits, results, logs     | events, stats, metrics, contact, source tests   |
 | /v1/wallet                      |                                    | balance, transactions, rates, coupons, top_up   |
 | /internal/v1                    | the workers' API                   |                                                 |
 """
