@@ -73,8 +73,10 @@ def _reader(request: Request) -> Callable[[], Coroutine[Any, Any, bytes]]:
 
 
 def _store(request: Request, context: Context, job_id: str, read: Callable[[], bytes]) -> None:
-    key = context.writer.run(lambda connection: _begin(connection, job_id))
+    key, earlier = context.writer.run(lambda connection: _begin(connection, job_id))
     try:
+        if earlier:
+            context.store.delete(earlier)
         name, size = _put(request, context, key, iter(read, b""))
         context.writer.run(lambda connection: _finish(connection, job_id, key, name, size))
     except BaseException:
@@ -94,14 +96,14 @@ def _put(request: Request, context: Context, key: str, body: Iterator[bytes]) ->
     return name or part.name, stored.size
 
 
-def _begin(connection: Connection, job_id: str) -> str:
-    """Note that an upload runs, so that the job can't; each gets a key of its own."""
+def _begin(connection: Connection, job_id: str) -> tuple[str, str | None]:
+    """Note that an upload runs, so that the job can't; return its own key and that of the file it replaces."""
     job = jobs.draft(connection, job_id)
     if (job.data_source or {}).get("dataSourceDescriptor") != "file":
         raise BadState(f"the data source of job {job_id} is not a file")
     key = f"jobs/{job_id}/source/{secrets.token_hex(8)}"
     jobs.change(connection, job_id, upload={"key": key, "name": "", "size": None, "confirmed": False})
-    return key
+    return key, (job.upload or {}).get("key")
 
 
 def _finish(connection: Connection, job_id: str, key: str, name: str, size: int) -> None:

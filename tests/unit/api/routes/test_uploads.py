@@ -87,6 +87,7 @@ def test_a_later_upload_takes_the_place_of_an_earlier_one(draft, hello, anonymou
         hello.request("PATCH", f"/v1/customer/jobs/{job['id']}/uploadcompleted")
     upload = row_of(hello, job["id"]).upload
     assert hello.context.store.get_bytes(upload["key"]) == b"two"
+    assert [info.key for info in hello.context.store.list(f"jobs/{job['id']}")] == [upload["key"]]
 
 
 def test_a_job_cannot_run_while_an_upload_does(draft, hello, anonymous):
