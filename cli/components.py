@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 Tag = Annotated[str, typer.Argument(metavar="TAG", help="NAME, NAME@1, NAME@1.2 or an id.")]
 Limit = Annotated[int, typer.Option(min=1, help="Most rows to list.")]
+Public = Annotated[
+    bool, typer.Option("--public", help="List the built-in ones and those that others published.")
+]
 Offset = Annotated[int, typer.Option(min=0, help="Rows to skip first.")]
 
 _SHOWN = ("name", "version", "type", "status", "description", "entrypoint", "deviceRequirements", "revision")
@@ -96,12 +99,17 @@ def _add_commands(group: typer.Typer, kind: "Kind") -> None:
             answer = client.component_status(kind, tag)
         show(answer, str(answer.get("engineStatus") or answer.get("message") or ""), as_json=as_json)
 
-    @group.command("list", help=f"List the {kind}s that you can use.\n\nExample: gridloom {kind} list")
+    @group.command("list", help=f"List your {kind}s.\n\nExample: gridloom {kind} list")
     def list_all(
-        context: typer.Context, *, limit: Limit = 100, offset: Offset = 0, as_json: AsJson = False
+        context: typer.Context,
+        *,
+        public: Public = False,
+        limit: Limit = 100,
+        offset: Offset = 0,
+        as_json: AsJson = False,
     ) -> None:
         with context.obj.client() as client:
-            answer = client.components(kind, limit=limit, offset=offset)
+            answer = client.components(kind, limit=limit, offset=offset, public=public)
         titles = (
             ("name", "version", "status", "description")
             if kind == "app"

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 _STOP_WITHIN_S = 12.0
 _LOG_LINES = 40
-_REPORT_LINES = 15
+DEMO_REPORT = "report.txt"  #: as the demo's template names it
+_REPORT_LINES, _LINE_CHARS = 15, 100
 
 
 def demo(
@@ -141,8 +142,8 @@ def _summary(ended: dict[str, Any], result: Path) -> str:
     times = "\n".join(
         f"  {name:<18}{seconds:8.2f} s" for name, seconds in stage_times(JobView.model_validate(ended))
     )
-    report = next((it for it in sorted(result.rglob("*")) if it.is_file()), None)
-    lines = report.read_text(errors="replace").splitlines()[:_REPORT_LINES] if report else []
+    report = result / DEMO_REPORT
+    lines = [line[:_LINE_CHARS] for line in report.read_text().splitlines()[:_REPORT_LINES]]
     return "\n".join([f"Result: {result}", "", *lines, "", "Time in each stage:", times, "", "Complete"])
 
 

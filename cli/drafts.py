@@ -21,6 +21,7 @@ _SETTINGS = {
     "maxtaskretries": "maxTaskRetries",
     "istestjob": "isTestJob",
 }
+_BUCKET = {"dataSourceDescriptor": "bucket", "params": {}}
 _URL_TYPE = "type.googleapis.com/bytenite.data_source.HttpDataSource"
 
 
@@ -80,14 +81,19 @@ def read_config(pairs: Sequence[str]) -> Json:
 def make_job(client: "Client", draft: Draft, moved: Callable[[int], None]) -> Json:
     """Create the job, or change the draft that is named, and upload its source; returns the job.
 
+    Where neither the template nor the user names a destination, it is the temporary bucket.
+
     Raises:
         BadInput: when the source is not a file.
     """
     if draft.file and not draft.file.is_file():
         raise BadInput(f"--input {draft.file} is neither a file nor an http(s) URL")
     job = _changed(client, draft) if is_uuid(draft.origin) else client.create_job(_body(draft))
+    job_id = str(job["id"])
+    if not (draft.to_bucket or (job.get("dataDestination") or {}).get("dataSourceDescriptor")):
+        client.change_job(job_id, "datasource", {"dataDestination": _BUCKET})
     if draft.file:
-        client.upload_source(str(job["id"]), draft.file, moved)
+        client.upload_source(job_id, draft.file, moved)
     return job
 
 
@@ -120,7 +126,7 @@ def _data(draft: Draft) -> Json:
             "params": {"@type": _URL_TYPE, "url": draft.source},
         }
     if draft.to_bucket:
-        data["dataDestination"] = {"dataSourceDescriptor": "bucket", "params": {}}
+        data["dataDestination"] = _BUCKET
     return data
 
 

@@ -120,12 +120,14 @@ def run(  # noqa: PLR0913 (one for each option)
     )
     with context.obj.client(patience_s=PATIENCE_S) as client:
         job_id = str(_made(client, draft, quiet=as_json)["id"])
+        if not as_json:
+            say(f"Job {job_id}")
         client.run_job(job_id)
         if wait or output:
             _finish(client, job_id, output, as_json=as_json)
         else:
             started = client.job(job_id)
-            show(started, f"Job {job_id} runs: gridloom job watch {job_id}", as_json=as_json)
+            show(started, f"It runs; watch it with gridloom job watch {job_id}", as_json=as_json)
 
 
 @job.command("watch")
@@ -156,7 +158,8 @@ def get(context: typer.Context, job_id: JobId, *, as_json: AsJson = False) -> No
     """
     with context.obj.client() as client:
         found = client.job(job_id)
-    show(found, fields(found, (*_SHOWN, *_SHOWN_AFTER)), as_json=as_json)
+    ends = {name: _end(found.get(name)) for name in ("dataSource", "dataDestination")}
+    show(found, fields(found | ends, (*_SHOWN, *_SHOWN_AFTER)), as_json=as_json)
 
 
 @job.command("list")
@@ -252,8 +255,6 @@ def _followed(client: "Client", job_id: str, *, quiet: bool) -> dict[str, Any]:
 
 def _finish(client: "Client", job_id: str, output: Path | None, *, as_json: bool) -> None:
     """Wait for the end, fetch the results, say how it went."""
-    if not as_json:
-        say(f"Job {job_id}")
     ended = _followed(client, job_id, quiet=as_json)
     found: list[dict[str, Any]] = []
     if output and ended.get("state") == JobState.COMPLETE:
@@ -272,6 +273,13 @@ def _close(ended: dict[str, Any], *, as_json: bool) -> None:
         raise typer.Exit(1)
     if not as_json:
         say("Complete")
+
+
+def _end(end: dict[str, Any] | None) -> str:
+    """Return a source or destination in short: its kind, and what it is called there."""
+    params = (end or {}).get("params") or {}
+    place = params.get("url") or params.get("name") or ""
+    return f"{(end or {}).get('dataSourceDescriptor', '')} {place}".strip()
 
 
 def _row(found: dict[str, Any]) -> list[object]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.components import Limit, Offset, rest_of
+from cli.components import Limit, Offset, Public, rest_of
 from cli.output import AsJson, show, table
 from cli.samples import write_template
 from gridloom import lenient_json
@@ -57,14 +57,19 @@ def get(context: typer.Context, template_id: TemplateId, *, as_json: AsJson = Fa
 
 @template.command("list")
 def list_all(
-    context: typer.Context, *, limit: Limit = 100, offset: Offset = 0, as_json: AsJson = False
+    context: typer.Context,
+    *,
+    public: Public = False,
+    limit: Limit = 100,
+    offset: Offset = 0,
+    as_json: AsJson = False,
 ) -> None:
-    """List the templates that you can use.
+    """List your templates.
 
     Example: gridloom template list
     """
     with context.obj.client() as client:
-        answer = client.templates(limit=limit, offset=offset)
+        answer = client.templates(limit=limit, offset=offset, public=public)
     titles = ("id", "app", "partitioner", "assembler", "description")
     rows = [[it.get(title) for title in titles] for it in answer.get("templates") or ()]
     show(answer, table(titles, rows) + rest_of(answer), as_json=as_json)

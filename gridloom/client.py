@@ -82,9 +82,9 @@ class Client:
         """Return the record of an app or engine."""
         return _unwrapped(self._session.call("GET", _component(kind, tag)), kind)
 
-    def components(self, kind: Kind, *, limit: int, offset: int = 0) -> Json:
-        """Return one page of apps or engines."""
-        return self._page(f"/v1/dev/{kind}s", limit, offset)
+    def components(self, kind: Kind, *, limit: int, offset: int = 0, public: bool = False) -> Json:
+        """Return one page of the caller's apps or engines, or of all public ones."""
+        return self._page(f"/v1/dev/{kind}s", limit, offset, public=public)
 
     def switch_component(self, kind: Kind, tag: str, switch: Literal["activate", "deactivate"]) -> Json:
         """Activate or deactivate an app or engine."""
@@ -102,9 +102,9 @@ class Client:
         """Return a template."""
         return self._session.call("GET", f"/v1/dev/templates/{_part(template_id)}")
 
-    def templates(self, *, limit: int, offset: int = 0) -> Json:
-        """Return one page of templates."""
-        return self._page("/v1/dev/templates", limit, offset)
+    def templates(self, *, limit: int, offset: int = 0, public: bool = False) -> Json:
+        """Return one page of the caller's templates, or of all public ones."""
+        return self._page("/v1/dev/templates", limit, offset, public=public)
 
     # Jobs
 
@@ -118,7 +118,7 @@ class Client:
 
     def jobs(self, *, limit: int, offset: int = 0) -> Json:
         """Return one page of jobs, the newest first."""
-        return self._page("/v1/customer/jobs", limit, offset, order_by="createdAt desc")
+        return self._page("/v1/customer/jobs", limit, offset)
 
     def change_job(
         self, job_id: str, part: Literal["datasource", "params", "jobname", "configs"], body: Json
@@ -186,9 +186,9 @@ class Client:
             lambda: self._session.plainly(link, lambda http: download(http, link, folder, name, moved))
         )
 
-    def _page(self, path: str, limit: int, offset: int, *, order_by: str = "") -> Json:
-        query = {"pagination.limit": limit, "pagination.offset": offset}
-        return self._session.call("GET", path, query=query | ({"orderBy": order_by} if order_by else {}))
+    def _page(self, path: str, limit: int, offset: int, *, public: bool = False) -> Json:
+        query: Json = {"pagination.limit": limit, "pagination.offset": offset}
+        return self._session.call("GET", path, query=query | ({"isPublic": "true"} if public else {}))
 
 
 def _unwrapped(answer: Json, key: str) -> Json:

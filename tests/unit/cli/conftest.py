@@ -21,6 +21,7 @@ class FakeFabric:
     def __init__(self):
         self.calls = []
         self.job = {}
+        self.template = {}
         self.states = list(STATES)
         self.outputs = {"result.txt": b"HELLO\n"}
         self.error_message = ""
@@ -67,7 +68,8 @@ class FakeFabric:
         if body.get("params", {}).get("app") == {"case": 1}:
             violation = {"fieldViolations": [{"field": "/params/app/case", "description": "1 is not a text"}]}
             return 400, {"ok": False, "message": "1 is not a text", "details": [violation]}
-        self.job = {"id": JOB_ID, "name": "J", "state": "JOB_STATE_NEW", "params": {"app": {"a": 1}}} | body
+        blank = {"id": JOB_ID, "name": "J", "state": "JOB_STATE_NEW", "params": {"app": {"a": 1}}}
+        self.job = blank | self.template | body
         return self.wrapped()
 
     def wrapped(self):

@@ -56,9 +56,15 @@ def test_json_is_the_only_thing_on_standard_output(fabric, gridloom, notes, tmp_
     assert [it["name"] for it in document["results"]] == ["result.txt"]
 
 
-def test_the_destination_stays_as_it_is_without_an_output_folder(fabric, gridloom):
+def test_a_destination_that_the_template_names_stays(fabric, gridloom):
+    fabric.template = {"dataDestination": {"dataSourceDescriptor": "bypass"}}
     gridloom("job", "run", "shout-template", "--wait")
-    assert "dataDestination" not in fabric.bodies("POST", "/v1/customer/jobs")[0]
+    assert fabric.job["dataDestination"]["dataSourceDescriptor"] == "bypass"
+
+
+def test_no_destination_at_all_means_the_temporary_bucket(fabric, gridloom):
+    gridloom("job", "run", "shout-template")
+    assert fabric.job["dataDestination"]["dataSourceDescriptor"] == "bucket"
 
 
 def test_a_url_is_the_source_as_it_is(fabric, gridloom):
