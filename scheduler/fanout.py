@@ -21,12 +21,12 @@ def register_chunks(
     Raises:
         LeaseLost: when the worker doesn't hold the partition task under this attempt.
     """
-    if not tasks.holds(connection, worker_id, job_id, Stage.PARTITION, 0, attempt):
-        raise LeaseLost(f"attempt {attempt} of job {job_id}'s partition is no longer yours")
-    known = tasks.locked(connection, job_id, Stage.APP, [chunk.index for chunk in chunks])
-    fresh = [chunk for chunk in chunks if chunk.index not in known]
+    _must_hold(connection, worker_id, job_id, Stage.PARTITION, attempt)
+    latest = {chunk.index: chunk for chunk in chunks}.values()
+    known = tasks.locked(connection, job_id, Stage.APP, [chunk.index for chunk in latest])
+    fresh = [chunk for chunk in latest if chunk.index not in known]
     changed = [
-        chunk for chunk in chunks if chunk.index in known and known[chunk.index].chunk_sha256 != chunk.sha256
+        chunk for chunk in latest if chunk.index in known and known[chunk.index].chunk_sha256 != chunk.sha256
     ]
     tasks.insert_new(connection, [_row(job_id, chunk) for chunk in fresh])
     tasks.reset_chunks(
@@ -48,10 +48,15 @@ def begin_phase(connection: Connection, worker_id: str, job_id: str, stage: Stag
     Raises:
         LeaseLost: when the worker doesn't hold the stage under this attempt.
     """
-    if not tasks.holds(connection, worker_id, job_id, stage, 0, attempt):
-        raise LeaseLost(f"attempt {attempt} of job {job_id}'s {stage} is no longer yours")
+    _must_hold(connection, worker_id, job_id, stage, attempt)
     if stage is Stage.PARTITION:
         job_states.advance(connection, job_id, JobState.PARTITIONING)
+
+
+def _must_hold(connection: Connection, worker_id: str, job_id: str, stage: Stage, attempt: int) -> None:
+    job_states.find(connection, job_id)  # before its tasks, as everybody does
+    if not tasks.holds(connection, worker_id, job_id, stage, 0, attempt):
+        raise LeaseLost(f"attempt {attempt} of job {job_id}'s {stage} is no longer yours")
 
 
 def _row(job_id: str, chunk: NewChunk) -> dict[str, object]:

@@ -32,12 +32,16 @@ class Database:
         parsed = make_url(url)
         backend = parsed.get_backend_name()
         if backend == "sqlite":
-            self.engine = create_engine(parsed, connect_args={"timeout": 10})
+            self.engine = create_engine(parsed, connect_args={"timeout": 10}, hide_parameters=True)
             event.listen(self.engine, "connect", _set_pragmas)
             event.listen(self.engine, "begin", _begin_sqlite)
         elif backend == "postgresql":
             self.engine = create_engine(
-                parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=10, max_overflow=10
+                parsed.set(drivername="postgresql+psycopg"),
+                pool_pre_ping=True,
+                pool_size=10,
+                max_overflow=10,
+                hide_parameters=True,
             )
         else:
             raise SetupFailed(f"GRIDLOOM_DATABASE_URL: {backend} is not supported, use sqlite or postgresql")
@@ -74,4 +78,3 @@ def _set_pragmas(connection: Any, _record: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     wanted = "IMMEDIATE" if connection.get_execution_options().get("gridloom_write") else "DEFERRED"
     connection.exec_driver_sql(f"BEGIN {wanted}")
-
