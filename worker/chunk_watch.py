@@ -23,7 +23,7 @@ from worker.inotify import CLOSE_WRITE, MOVED_TO, OVERFLOW, Inotify
 log = structlog.get_logger()
 
 _NAME = re.compile(r"data_(0|[1-9]\d{0,17})\.bin", re.ASCII)
-_EXISTS, _CLOSED = 1, 2
+_EXISTS, _CLOSED, _TOLD = 1, 2, 4
 _POLL_S = 0.2
 _QUIET_S = 0.5  # without news from the kernel: so long unchanged counts as closed
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -44,6 +44,7 @@ class ChunkWatch:
         self._seen = bytearray()
         self._sent = array("q")
         self._cursor = 0  # polling has looked at all below
+        self.count = 0  #: of chunks, once `remaining` has begun
         self._wake_out, self._wake_in = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._news = self._watch(folder)
         self._poll = select.poll()
@@ -52,7 +53,7 @@ class ChunkWatch:
             self._poll.register(self._news.fd, select.POLLIN)
 
     def finished(self, timeout_s: float) -> list[int]:
-        """Wait for news and return the chunks not yet sent that seem finished now.
+        """Wait for news and return the chunks that seem finished now, each once.
 
         Raises:
             AttemptFailed: when there are more chunks than the job may have.
@@ -81,16 +82,11 @@ class ChunkWatch:
         Raises:
             AttemptFailed: when there is no chunk, a gap, another file, or more chunks than the job may have.
         """
-        count = self._check_all()
-        for index in range(count):
+        self.count = self._check_all()
+        for index in range(self.count):
             facts = os.stat(chunk_name(index), dir_fd=self._folder, follow_symlinks=False)
             if self._fingerprint(facts) != self._sent[index]:
                 yield index
-
-    @property
-    def count(self) -> int:
-        """Number of chunks seen so far."""
-        return len(self._seen)
 
     def open(self, index: int) -> tuple[int, os.stat_result]:
         """Open a chunk's file and remember it as sent.
@@ -132,13 +128,16 @@ class ChunkWatch:
         index = int(match[1])
         self._grow(index)
         self._seen[index] |= _EXISTS | (_CLOSED if mask & (CLOSE_WRITE | MOVED_TO) else 0)
-        return [it for it in (index - 1, index) if self._is_finished(it)]
+        return [it for it in (index - 1, index) if self._is_news(it)]
 
-    def _is_finished(self, index: int) -> bool:
-        inside = 0 <= index < len(self._seen) - 1
-        return (
-            inside and self._seen[index] & _CLOSED > 0 and self._seen[index + 1] > 0 and not self._sent[index]
-        )
+    def _is_news(self, index: int) -> bool:
+        """Tell whether a chunk is finished, once."""
+        if not 0 <= index < len(self._seen) - 1 or not self._seen[index + 1]:
+            return False
+        if self._seen[index] & (_CLOSED | _TOLD) != _CLOSED:
+            return False
+        self._seen[index] |= _TOLD
+        return True
 
     def _look(self) -> list[int]:
         """Return unsent chunks that nobody has touched for a while and that have a successor."""
@@ -150,7 +149,7 @@ class ChunkWatch:
             self._grow(self._cursor + 1)
             self._seen[self._cursor] |= _EXISTS | _CLOSED
             self._seen[self._cursor + 1] |= _EXISTS
-            if not self._sent[self._cursor]:
+            if self._is_news(self._cursor):
                 ready.append(self._cursor)
             self._cursor += 1
             facts = successor

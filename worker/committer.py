@@ -8,7 +8,7 @@ from threading import Condition, Thread
 import structlog
 
 from gridloom.errors import GridloomError, Unavailable
-from gridloom.states import Stage
+from gridloom.states import EndReason, Stage
 from gridloom.wire import AttemptResult, CommitRequest, LogSegment, ResultFile
 from worker.attempt import Outcome
 from worker.control import ControlPlane
@@ -80,20 +80,30 @@ class Committer:
             self._send_group(job_id, stage, group)
 
     def _send_group(self, job_id: str, stage: Stage, group: list[Outcome]) -> None:
-        leases = [outcome.lease for outcome in group]
         request, tail = build_commit(job_id, stage, group)
         try:
             reply = self._control.commit(request, tail, lambda: self._worth_repeating(group))
         except Unavailable as error:
             log.warning("commit_given_up", job=job_id, stage=stage, tasks=len(group), error=error.message)
         except GridloomError as error:
-            # The leases lapse, and the fabric's own budget pays for another try.
             log.error("commit_refused", job=job_id, stage=stage, tasks=len(group), error=error.message)
+            self._send_otherwise(job_id, stage, group, error.message)
         else:
             if reply.dropped:
                 log.info("results_dropped", job=job_id, stage=stage, tasks=len(reply.dropped))
         finally:
-            self._book.drop(leases)
+            self._book.drop(outcome.lease for outcome in group)
+
+    def _send_otherwise(self, job_id: str, stage: Stage, group: list[Outcome], refusal: str) -> None:
+        """Send refused outcomes one by one, and for one that is refused alone the news of that."""
+        if len(group) > 1:
+            for outcome in group:
+                self._send_group(job_id, stage, [outcome])
+        elif group[0].result.reason is not EndReason.RUNNER_FAILED:
+            refused = group[0].result.model_copy(
+                update={"reason": EndReason.RUNNER_FAILED, "message": refusal, "files": (), "total": None}
+            )
+            self._send_group(job_id, stage, [Outcome(lease=group[0].lease, result=refused)])
 
     def _worth_repeating(self, group: list[Outcome]) -> bool:
         if self._stopping and self._clock() > self._stop_by:

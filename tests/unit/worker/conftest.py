@@ -115,7 +115,7 @@ def rig(tmp_path, control_plane):
             progress(len(data))
 
     shop = Workshop(
-        settings=Settings(max_chunks=1000),
+        settings=Settings(max_chunks=2000),
         control=control,
         store=store,
         scratch=scratch,

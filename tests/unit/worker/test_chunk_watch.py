@@ -55,7 +55,7 @@ def test_a_chunk_is_finished_when_it_is_closed_and_the_next_one_exists(watch, tm
 def test_chunks_of_any_order_are_found(watch, tmp_path):
     for index in (2, 0, 1, 3):
         write(tmp_path, index)
-    found = sorted(set(watch.finished(1)))
+    found = sorted(watch.finished(1))
     assert found == [0, 1, 2]
     send(watch, *found)
     assert list(watch.remaining()) == [3]
@@ -65,7 +65,7 @@ def test_a_renamed_file_counts_as_closed(watch, tmp_path):
     for index in range(2):
         (tmp_path / "tmp").write_text("whole")
         (tmp_path / "tmp").rename(tmp_path / f"data_{index}.bin")
-    assert set(watch.finished(1)) == {0}
+    assert watch.finished(1) == [0]
 
 
 def test_a_chunk_that_changed_after_it_was_sent_is_sent_again(watch, tmp_path):
@@ -81,6 +81,15 @@ def test_what_is_unsent_comes_in_order_at_the_end(watch, tmp_path):
     for index in reversed(range(12)):
         write(tmp_path, index)
     assert list(watch.remaining()) == list(range(12))
+
+
+def test_a_chunk_that_is_gone_at_the_end_does_not_count(watch, tmp_path):
+    for index in range(4):
+        write(tmp_path, index)
+    send(watch, *watch.finished(1))
+    (tmp_path / "data_3.bin").unlink()
+    assert list(watch.remaining()) == []
+    assert watch.count == 3
 
 
 def test_no_chunk_is_a_failure(watch):
