@@ -31,11 +31,11 @@ class Won:
 
 def claim(connection: Connection, worker_id: str, request: ClaimRequest, settings: Settings) -> Won:
     """Lease what still waits among the asked-for tasks; a stale or forged hint wins nothing."""
-    rows = tasks.claim(connection, worker_id, request.job_id, request.stage, request.chunks, settings.lease_s)
-    if not rows:
-        return Won(work=None, rows=())
     job = job_states.find(connection, request.job_id)
     if job is None:
+        return Won(work=None, rows=())
+    rows = tasks.claim(connection, worker_id, request.job_id, request.stage, request.chunks, settings.lease_s)
+    if not rows:
         return Won(work=None, rows=())
     if request.stage in _BEGINS:
         job_states.advance(connection, request.job_id, _BEGINS[request.stage])

@@ -18,7 +18,10 @@ from scheduler import retry
 from storage.columns import AnyRow
 from storage.repositories import job_states, tasks
 
-_MAY_COMMIT = TASK_LEASED | TASK_WAITING
+# A result is taken from a lapsed lease that nobody claimed since. A failure is not: it was charged when it lapsed, or
+# this is the same commit again.
+_MAY_COMPLETE = TASK_LEASED | TASK_WAITING
+_MAY_FAIL = TASK_LEASED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,7 @@ def commit(
     settings: Settings,
 ) -> Committed:
     """Apply the ends of attempts of one stage; result files must carry keys."""
+    job_states.find(connection, job_id)
     rows = tasks.locked(connection, job_id, stage, [result.chunk for result in results])
     done: list[AttemptResult] = []
     failed: list[AttemptResult] = []
@@ -46,7 +50,7 @@ def commit(
         row = rows.get(result.chunk)
         if row is None or row.attempt != result.attempt or row.worker_id != worker_id:
             dropped.append((result.chunk, result.attempt))
-        elif TaskState(row.state) in _MAY_COMMIT:
+        elif TaskState(row.state) in (_MAY_FAIL if result.reason else _MAY_COMPLETE):
             checked = _whole(connection, job_id, result) if stage is Stage.PARTITION else result
             (failed if checked.reason else done).append(checked)
         elif row.state != TaskState.COMPLETED or result.reason:
@@ -95,6 +99,8 @@ def end_badly(
 
 def lose(connection: Connection, rows: Sequence[AnyRow], message: str, settings: Settings) -> set[str]:
     """End leased attempts whose worker is gone; return the jobs concerned."""
+    concerned = {row.job_id for row in rows}
+    job_states.lock(connection, concerned)
     moment = job_states.now(connection)
     for row in rows:
         lost = AttemptResult(
@@ -106,7 +112,7 @@ def lose(connection: Connection, rows: Sequence[AnyRow], message: str, settings:
             ended_at=moment,
         )
         end_badly(connection, row, lost, settings)
-    return {row.job_id for row in rows}
+    return concerned
 
 
 def _complete(
@@ -137,11 +143,15 @@ def finish(connection: Connection, job_id: str, epoch: int, settings: Settings) 
 
 
 def _whole(connection: Connection, job_id: str, result: AttemptResult) -> AttemptResult:
-    """Return the partitioner's result, failed when not every chunk it claims is registered."""
+    """Return the partitioner's result, failed when it made no chunk or not every chunk it claims is registered."""
     if result.reason:
         return result
     total = result.total or 0
-    tasks.drop_from(connection, job_id, total)
+    if not total:
+        message = "the partitioner wrote no chunk"
+        return result.model_copy(update={"reason": EndReason.BAD_OUTPUT, "message": message})
+    undone = tasks.drop_from(connection, job_id, total)
+    job_states.add_counts(connection, job_id, completed=-undone)
     found = tasks.app_chunks(connection, job_id)
     if found == total:
         return result

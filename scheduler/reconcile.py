@@ -34,10 +34,12 @@ class Reconciler:
         if time.monotonic() < self._patient_until:
             return set()
         with self._database.read() as connection:
-            if not tasks.expired(connection, 1):
-                return set()
+            late = {row.job_id for row in tasks.expired(connection, _LOST_PER_ROUND)}
+        if not late:
+            return set()
         with self._database.write() as connection:
-            rows = tasks.expired(connection, _LOST_PER_ROUND)
+            job_states.lock(connection, late)
+            rows = [row for row in tasks.expired(connection, _LOST_PER_ROUND) if row.job_id in late]
             touched = outcomes.lose(connection, rows, "its worker was not heard of any more", self._settings)
         for row in rows:
             log.warning(

@@ -69,7 +69,9 @@ components = Table(
     Column("minor", Integer, nullable=False),
     Column("active", Boolean, nullable=False),
     Column("is_public", Boolean, nullable=False, server_default=text("false")),
-    Column("passthrough", Boolean, nullable=False, server_default=text("false")),  # built in; never starts a process
+    Column(
+        "passthrough", Boolean, nullable=False, server_default=text("false")
+    ),  # built in; never starts a process
     Column("revision", Integer, nullable=False),
     Column("manifest", Json, nullable=False),  # gridloom.manifests.Manifest as JSON
     Column("schema", Json),  # schema.json of the package
@@ -165,7 +167,8 @@ tasks = Table(
     Column("results", Json),  # list of [name, size, key, offset]
     Column("cpu_s", Float),
     Column("peak_memory_mib", Float),
-    Index("ix_tasks_todo", "job_id", "stage", "state", "chunk"),
+    # The last two let dispatch read nothing but the index; SQLite would else go through all of a job's tasks.
+    Index("ix_tasks_todo", "job_id", "stage", "state", "chunk", "not_before", "infra_failures"),
     Index(
         "ix_tasks_lease",
         "lease_until",

@@ -1,5 +1,6 @@
 """Moves of a job's state: always a compare-and-set, always with the time of every state passed."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -17,8 +18,19 @@ def now(connection: Connection) -> datetime:
 
 
 def find(connection: Connection, job_id: str) -> AnyRow | None:
-    """Return a job's row, locked for this transaction where the database can, or None."""
-    return connection.execute(select(jobs).where(jobs.c.id == job_id).with_for_update()).first()
+    """Return a job's row, locked for this transaction where the database can, or None.
+
+    Whoever changes a job and its tasks in one transaction takes the job first, or two might wait for each other.
+    """
+    # Not the strongest lock: a row that refers to the job may be inserted meanwhile.
+    statement = select(jobs).where(jobs.c.id == job_id).with_for_update(key_share=True)
+    return connection.execute(statement).first()
+
+
+def lock(connection: Connection, job_ids: Collection[str]) -> None:
+    """Lock jobs for this transaction where the database can, in an order that all callers share."""
+    for job_id in sorted(job_ids):
+        find(connection, job_id)
 
 
 def plan_of(row: AnyRow) -> JobPlan:
@@ -120,10 +132,16 @@ def purgeable(connection: Connection, after_s: float, limit: int) -> list[AnyRow
     """Return ended jobs whose bytes may go: their output expired, they ended badly that long ago, or were deleted."""
     ended = jobs.c.state.in_([state.value for state in JOB_FINAL])
     old = or_(jobs.c.output_expires_at <= db_now(), jobs.c.ended_at <= db_after(-after_s))
-    deleted = and_(jobs.c.deleted_at.is_not(None), or_(ended, jobs.c.state == JobState.NEW))
+    fresh = jobs.c.purged_at.is_(None)
+    # A job that was purged for its age keeps its log until it is deleted.
+    deleted = and_(
+        jobs.c.deleted_at.is_not(None),
+        or_(fresh, jobs.c.purged_at < jobs.c.deleted_at),
+        or_(ended, jobs.c.state == JobState.NEW),
+    )
     found = connection.execute(
         select(jobs.c.id, jobs.c.deleted_at)
-        .where(jobs.c.purged_at.is_(None), or_(and_(ended, old), deleted))
+        .where(or_(and_(fresh, ended, old), deleted))
         .order_by(jobs.c.ended_at)
         .limit(limit)
     )

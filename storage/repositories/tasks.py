@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     Connection,
     and_,
     bindparam,
@@ -25,6 +26,10 @@ from storage.tables import attempts, jobs, tasks
 _WAITING = [state.value for state in TASK_WAITING]
 _LEASED = [state.value for state in TASK_LEASED]
 _OPEN = [state.value for state in TaskState if state not in TASK_FINAL]
+# Worded exactly like the condition of the partial index on leases: else SQLite would read every task there is.
+_LEASED_AS_TEXT: BindParameter[list[str]] = bindparam(
+    "leased", sorted(_LEASED), expanding=True, literal_execute=True
+)
 
 
 def insert_new(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
@@ -169,11 +174,14 @@ def complete(connection: Connection, job_id: str, stage: Stage, rows: Sequence[d
             tasks.c.stage == stage,
             tasks.c.chunk == bindparam("at_chunk"),
             tasks.c.attempt == bindparam("at_attempt"),
-            tasks.c.state.in_(_OPEN),
+            or_(*(tasks.c.state == state for state in _OPEN)),  # IN can't be executed for many rows at once
         )
         .values(
             state=TaskState.COMPLETED,
             lease_until=None,
+            not_before=None,
+            reason=None,
+            message=None,
             started_at=bindparam("started_at"),
             ended_at=bindparam("ended_at"),
             cpu_s=bindparam("cpu_s"),
@@ -187,8 +195,6 @@ def complete(connection: Connection, job_id: str, stage: Stage, rows: Sequence[d
 
 def end_attempt(connection: Connection, task: AnyRow, **values: Any) -> bool:
     """Move a task on after a failed attempt: back to Scheduled (the attempt is kept as history) or to Failed."""
-    if values["state"] == TaskState.SCHEDULED and task.attempt:
-        _keep(connection, task, values)
     moved = connection.execute(
         update(tasks)
         .where(
@@ -200,6 +206,8 @@ def end_attempt(connection: Connection, task: AnyRow, **values: Any) -> bool:
         )
         .values(lease_until=None, hinted_at=None, **values)
     )
+    if moved.rowcount and values["state"] == TaskState.SCHEDULED and task.attempt:
+        _keep(connection, task, values)
     return moved.rowcount == 1
 
 
@@ -252,7 +260,7 @@ def expired(connection: Connection, limit: int) -> list[AnyRow]:
     """Return leased tasks whose lease ran out by the database's clock, oldest first."""
     found = connection.execute(
         select(tasks)
-        .where(tasks.c.state.in_(_LEASED), tasks.c.lease_until < db_now())
+        .where(tasks.c.state.in_(_LEASED_AS_TEXT), tasks.c.lease_until < db_now())
         .order_by(tasks.c.lease_until)
         .limit(limit)
         .with_for_update()
@@ -263,7 +271,7 @@ def expired(connection: Connection, limit: int) -> list[AnyRow]:
 def held_by(connection: Connection, worker_ids: Sequence[str]) -> list[AnyRow]:
     """Return every task leased to one of these workers."""
     found = connection.execute(
-        select(tasks).where(tasks.c.state.in_(_LEASED), tasks.c.worker_id.in_(worker_ids)).with_for_update()
+        select(tasks).where(tasks.c.state.in_(_LEASED_AS_TEXT), tasks.c.worker_id.in_(worker_ids))
     )
     return list(found.all())
 
@@ -309,11 +317,16 @@ def reset_chunks(connection: Connection, job_id: str, rows: Sequence[dict[str, A
 
 
 def drop_from(connection: Connection, job_id: str, first: int) -> int:
-    """Delete app tasks from chunk `first` on, which an earlier run of the partitioner had written."""
+    """Delete app tasks from chunk `first` on, which an earlier run of the partitioner had written.
+
+    Returns how many of them were completed.
+    """
     gone = connection.execute(
-        delete(tasks).where(tasks.c.job_id == job_id, tasks.c.stage == Stage.APP, tasks.c.chunk >= first)
+        delete(tasks)
+        .where(tasks.c.job_id == job_id, tasks.c.stage == Stage.APP, tasks.c.chunk >= first)
+        .returning(tasks.c.state)
     )
-    return gone.rowcount
+    return sum(row.state == TaskState.COMPLETED for row in gone)
 
 
 def app_chunks(connection: Connection, job_id: str) -> int:
@@ -331,8 +344,9 @@ def unfinished(connection: Connection, job_id: str, stage: Stage) -> bool:
 
 def first_failed(connection: Connection, job_id: str) -> AnyRow | None:
     """Return a job's failed task, if any."""
-    return connection.execute(
-        select(tasks)
+    # The index tells alone which task that is; asked for the whole row at once, SQLite reads all the job's tasks.
+    found = connection.execute(
+        select(tasks.c.stage, tasks.c.chunk)
         .where(
             tasks.c.job_id == job_id,
             tasks.c.stage.in_([stage.value for stage in Stage]),
@@ -340,6 +354,13 @@ def first_failed(connection: Connection, job_id: str) -> AnyRow | None:
         )
         .limit(1)
     ).first()
+    if found is None:
+        return None
+    return connection.execute(
+        select(tasks).where(
+            tasks.c.job_id == job_id, tasks.c.stage == found.stage, tasks.c.chunk == found.chunk
+        )
+    ).one()
 
 
 def _any(connection: Connection, job_id: str, stage: Stage, states: Sequence[str]) -> bool:

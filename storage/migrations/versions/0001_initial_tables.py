@@ -305,4 +305,9 @@ def _create_tasks() -> None:
         sqlite_where=sa.text("state IN ('Received', 'Running')"),
         postgresql_where=sa.text("state IN ('Received', 'Running')"),
     )
-    op.create_index("ix_tasks_todo", "tasks", ["job_id", "stage", "state", "chunk"], unique=False)
+    op.create_index(
+        "ix_tasks_todo",
+        "tasks",
+        ["job_id", "stage", "state", "chunk", "not_before", "infra_failures"],
+        unique=False,
+    )
