@@ -80,7 +80,7 @@ def render(request_id: str, status: int, message: str, field: str = "") -> JSONR
         error=ErrorDetail(
             code=status,
             message=HTTPStatus(status).phrase,
-            description=f"{field}: {message}" if field else message,
+            description=f"{field}: {message}" if field and not message.startswith(field) else message,
         ),
         code=_GRPC_CODES.get(status, _UNKNOWN),
         details=[violation] if field else [],

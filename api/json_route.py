@@ -28,13 +28,15 @@ class JsonRequest(Request):
 
 
 class JsonRoute(APIRoute):
-    """A route whose body is read by `JsonRequest`."""
+    """A route whose body is read by `JsonRequest`, whatever it says it is: `curl -d` and old clients call it a form."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return FastAPI's own handler behind the stricter request."""
         handler = super().get_route_handler()
 
         async def strict(request: Request) -> Response:
-            return await handler(JsonRequest(request.scope, request.receive))
+            others = [(name, value) for name, value in request.scope["headers"] if name != b"content-type"]
+            scope = dict(request.scope, headers=[*others, (b"content-type", b"application/json")])
+            return await handler(JsonRequest(scope, request.receive))
 
         return strict
