@@ -12,6 +12,7 @@ from typing import Any
 import redis
 import structlog
 from celery import Celery, bootsteps
+from celery.concurrency.thread import TaskPool
 from kombu.exceptions import OperationalError
 
 log = structlog.get_logger()
@@ -61,8 +62,40 @@ class Gate:
             self._refused = False
 
 
-def install_gate(app: Celery, gate: Gate) -> None:
-    """Let the gate look four times a second for as long as the consumer is connected."""
+class Doorbell:
+    """Makes the consumer look again at once, from any thread: by itself Celery would not notice a free thread."""
+
+    def __init__(self) -> None:
+        self._look: Callable[[], object] | None = None
+
+    def connect(self, look: Callable[[], object] | None) -> None:
+        """Say what ringing does; None while there is no consumer."""
+        self._look = look
+
+    def ring(self) -> None:
+        """Make the consumer's loop turn."""
+        look = self._look
+        if look is not None:
+            look()
+
+
+def pool_class(after_task: Callable[[], None]) -> type:
+    """Return a thread pool that calls `after_task`, in the task's thread, once Celery counts it as done."""
+
+    class Pool(TaskPool):  # type: ignore[misc]  # celery has no types
+        """Threads."""
+
+        def on_apply(self, *args: Any, **options: Any) -> Any:
+            """Run a task in a thread."""
+            result = super().on_apply(*args, **options)
+            result.f.add_done_callback(lambda _future: after_task())
+            return result
+
+    return Pool
+
+
+def install_gate(app: Celery, gate: Gate, bell: Doorbell) -> None:
+    """Let the gate look four times a second and whenever the bell rings, while the consumer is connected."""
 
     class GateStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no types
         """Starts anew after each reconnect."""
@@ -77,9 +110,11 @@ def install_gate(app: Celery, gate: Gate) -> None:
             """Begin to look."""
             gate.evaluate(consumer)
             self._timer = consumer.timer.call_repeatedly(TICK_S, gate.evaluate, (consumer,))
+            bell.connect(lambda: consumer.call_soon(gate.evaluate, consumer))
 
         def stop(self, consumer: Any) -> None:  # noqa: ARG002 - celery's signature
             """Look no more."""
+            bell.connect(None)
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None

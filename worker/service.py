@@ -33,7 +33,7 @@ from worker.caches import CacheFolders
 from worker.committer import Committer
 from worker.components import ComponentCache
 from worker.control import ControlPlane
-from worker.gate import Gate, install_gate
+from worker.gate import Doorbell, Gate, install_gate, pool_class
 from worker.heartbeat import Heartbeat
 from worker.inventory import count_cores, measure
 from worker.leases import LeaseBook
@@ -128,9 +128,10 @@ class WorkerService:
     def _consume(self) -> int:
         app = make_app(self._settings.broker_url)
         install_task(app, self._bundles)
-        install_gate(app, Gate(self._wanted_queues))
+        bell = Doorbell()
+        install_gate(app, Gate(self._wanted_queues), bell)
         controller = app.WorkController(
-            pool_cls="threads",
+            pool_cls=pool_class(bell.ring),
             concurrency=self.slots,
             # The gate alone joins queues; Celery's own default queue is none of ours.
             exclude_queues=[app.conf.task_default_queue],
