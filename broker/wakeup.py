@@ -18,6 +18,7 @@ _WAKE_LIST = f"{KEY_PREFIX}wake"
 _CANCEL_CHANNEL = f"{KEY_PREFIX}cancel"
 _WAKE_LIMIT = 10_000
 _RETRY_S = 1.0
+_WAIT_MAX_S = 3.0  #: well below the connection's timeout, or a quiet broker would pass for one that hangs
 
 
 class Wakeup:
@@ -46,9 +47,9 @@ class Wakeup:
             log.warning("cancel_not_sent", job=job_id, error=str(error))
 
     def wait(self, timeout_s: float) -> set[str]:
-        """Wait for wake-ups, at most `timeout_s`; return the jobs named since the last call, or none."""
+        """Wait for wake-ups, at most `timeout_s` and a few seconds; return the jobs named since the last call."""
         try:
-            first = self._redis.brpop([_WAKE_LIST], timeout=timeout_s)
+            first = self._redis.brpop([_WAKE_LIST], timeout=min(timeout_s, _WAIT_MAX_S))
             if first is None:
                 return set()
             rest = self._redis.rpop(_WAKE_LIST, _WAKE_LIMIT) or []
@@ -65,7 +66,8 @@ class Wakeup:
         """
         while True:
             try:
-                with redis_client(self._url, timeout_s=None).pubsub(
+                # Without retries: the client would reconnect in silence, and what was missed would stay missed.
+                with redis_client(self._url, timeout_s=None, retries=0).pubsub(
                     ignore_subscribe_messages=True
                 ) as channel:
                     channel.subscribe(_CANCEL_CHANNEL)
