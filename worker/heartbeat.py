@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 RENEWALS = 4  # in the time of a lease
 _FENCE_TICK_S = 0.1
-_IDLE_TICK_S = 5.0
+_IDLE_TICK_S = 1.0
 
 
 class Heartbeat:
@@ -34,20 +34,27 @@ class Heartbeat:
         self._lease_s = lease_s
         self._rung = Event()
         self._stopped = Event()
+        self._threads = [
+            Thread(target=target, name=f"lease-{name}", daemon=True)
+            for name, target in (("renew", self._renew), ("fence", self._fence), ("cancels", self._listen))
+        ]
 
     def start(self) -> None:
-        """Start the threads; they end with the process."""
-        for name, target in (("renew", self._renew), ("fence", self._fence), ("cancels", self._listen)):
-            Thread(target=target, name=f"lease-{name}", daemon=True).start()
+        """Start the threads."""
+        for thread in self._threads:
+            thread.start()
 
     def ring(self) -> None:
         """Ask the control plane now, not at the next turn."""
         self._rung.set()
 
-    def stop(self) -> None:
-        """End the threads that can end."""
+    def stop(self, timeout_s: float) -> None:
+        """End the threads; the one that listens may be deaf to that, and ends with the process."""
         self._stopped.set()
         self._rung.set()
+        for thread in self._threads[:2]:
+            if thread.is_alive():
+                thread.join(timeout_s)
 
     def beat(self) -> None:
         """Renew every lease once and end those that are lost; tells of free capacity when there are none."""
@@ -64,22 +71,29 @@ class Heartbeat:
 
     def _renew(self) -> None:
         while not self._stopped.is_set():
-            self._rung.wait(self._lease_s / RENEWALS)
-            self._rung.clear()
             try:
                 self.beat()
             except GridloomError as error:
                 log.warning("heartbeat_failed", error=error.message)
+            except Exception:
+                log.exception("heartbeat_broke")
+            self._rung.wait(self._lease_s / RENEWALS)
+            self._rung.clear()
 
     def _fence(self) -> None:
         while not self._stopped.is_set():
-            if not self._book.wait_any(_IDLE_TICK_S):
-                continue
-            for lease in self._book.fence():
-                log.warning("lease_fenced", job=lease.job_id, stage=lease.stage, chunk=lease.chunk)
-            if self._book.unannounced():
-                self.ring()
-            self._stopped.wait(_FENCE_TICK_S)
+            if self._book.wait_any(_IDLE_TICK_S):
+                try:
+                    self._look()
+                except Exception:
+                    log.exception("fence_broke")
+                self._stopped.wait(_FENCE_TICK_S)
+
+    def _look(self) -> None:
+        for lease in self._book.fence():
+            log.warning("lease_fenced", job=lease.job_id, stage=lease.stage, chunk=lease.chunk)
+        if self._book.unannounced():
+            self.ring()
 
     def _listen(self) -> None:
         for job_id in self._cancels():

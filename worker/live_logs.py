@@ -106,7 +106,10 @@ class LiveLogs:
         while not self._stopped.is_set():
             self._some.wait()
             self._stopped.wait(_INTERVAL_S)
-            self.ship()
+            try:
+                self.ship()
+            except Exception:
+                log.exception("live_logs_broke")
             with self._lock:
                 if not self._watched and not self._unsent:
                     self._some.clear()

@@ -168,7 +168,7 @@ class WorkerService:
         if self._heartbeat is not None:
             self._live_logs.stop(_LOGS_S)
             self._committer.stop(_COMMIT_S)
-            self._heartbeat.stop()
+            self._heartbeat.stop(_EXIT_S)
         self._control.stopping.set()
         self._warm.close()
         self._runner.close()
