@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
+from gridloom.errors import Unavailable
 from storage.db import Database
 
 Answer = TypeVar("Answer")
@@ -27,6 +28,8 @@ class GroupCommitter:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._closed = False
+        self._door = threading.Lock()  # nothing is queued behind the mark that ends the queue
         self._thread = threading.Thread(target=self._loop, name="group-commit", daemon=True)
         self._thread.start()
 
@@ -34,14 +37,23 @@ class GroupCommitter:
         """Run `work` in a write transaction and return its answer once that is committed.
 
         `work` may be called twice and must touch nothing but the connection; what it raises is raised here.
+
+        Raises:
+            Unavailable: after `close`.
         """
         future: Future[Answer] = Future()
-        self._queue.put((work, future))
+        with self._door:
+            if self._closed:
+                raise Unavailable("the control plane is stopping")
+            self._queue.put((work, future))
         return future.result()
 
     def close(self) -> None:
         """Finish what waits, then stop."""
-        self._queue.put(None)
+        with self._door:
+            if not self._closed:
+                self._closed = True
+                self._queue.put(None)
         self._thread.join()
 
     def _loop(self) -> None:
