@@ -15,7 +15,7 @@ def rig(control_plane):
     class Rig:
         control = control_plane.client()
         book = LeaseBook()
-        cancels: list[str] = []
+        cancels = ()
 
         def take(self, *chunks):
             for chunk in chunks:
@@ -65,17 +65,17 @@ def test_a_cancelled_job_is_noticed_at_once(rig, control_plane):
     killed = Event()
     lease.start(lambda reason: killed.set())
     control_plane.lose(Stage.APP, 0)
-    rig.cancels = [JOB]
+    rig.cancels = (JOB,)
     rig.heartbeat.start()
     assert killed.wait(10)
 
 
 def test_the_cancelling_of_other_jobs_asks_nothing(rig, control_plane):
     rig.take(0)
-    rig.cancels = ["another job"]
+    rig.cancels = ("another job",)
     rig.heartbeat._listen()
     assert not rig.heartbeat._rung.is_set()
-    rig.cancels = [""]
+    rig.cancels = ("",)
     rig.heartbeat._listen()
     assert rig.heartbeat._rung.is_set()
 
