@@ -1,0 +1,1 @@
+"""What the fabric's speed and size are, each beside a floor that is measured in the same run."""

@@ -1,0 +1,138 @@
+"""A thousand tasks that each run a stand-alone script, beside GNU parallel on the same script and inputs."""
+
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.fabric import BUCKET, Fabric, fabric
+from benchmarks.figures import Figure
+from benchmarks.memory import cpu_s
+from worker.runners.interpreters import base_python
+
+TITLE = "1,000 tasks of a stand-alone script, 2 at a time, run to Complete"
+_TASKS, _ROUNDS = 1_000, 3
+_SLOTS = 2
+_LINE = "the quick brown fox jumps over the lazy dog " * 20 + "\n"
+_SCRIPT = """
+import os
+
+with open(os.environ["TASK_DIR"] + "/data.bin") as chunk:
+    words = len(chunk.read().split())
+with open(os.environ["TASK_RESULTS_DIR"] + "/words-" + os.environ["CHUNK_NUMBER"] + ".txt", "w") as result:
+    result.write(f"{words}\\n")
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What running all tasks took."""
+
+    wall_s: float
+    cpu_s: float
+
+
+def measure(*, quick: bool) -> list[Figure]:
+    """Measure, the two sides in turns."""
+    tasks, rounds = (200, 1) if quick else (_TASKS, _ROUNDS)
+    with tempfile.TemporaryDirectory(prefix="gridloom-bench-") as name, fabric(runner="process") as loom:
+        rival = _Rival(Path(name), tasks)
+        source = Path(name, "source.txt")
+        source.write_text(_LINE * tasks)
+        loom.push("app", "words", {}, _SCRIPT)
+        _run_job(loom, source, tasks)  # both sides start warm
+        ours, theirs = [], []
+        for _ in range(rounds):
+            theirs.append(rival.run())
+            ours.append(_run_job(loom, source, tasks))
+    return _figures(tasks, ours, theirs, rival.name)
+
+
+def _figures(tasks: int, ours: list[Taken], theirs: list[Taken], rival: str) -> list[Figure]:
+    speeds, floors = [tasks / it.wall_s for it in ours], [tasks / it.wall_s for it in theirs]
+    return [
+        Figure(
+            name=f"whole job of {tasks:,}: cut by lines, results in the bucket",
+            value=statistics.median(speeds),
+            unit="tasks/s",
+            floor=statistics.median(floors),
+            floor_name=rival,
+            bound="at least",
+            goal=0.8,
+            judges="ratio",
+            note=f"{len(ours)} rounds in turns; best {max(speeds):.0f} and {max(floors):.0f}",
+        ),
+        Figure(
+            name="processor time a task, all processes",
+            value=statistics.median(it.cpu_s for it in ours) / tasks * 1e3,
+            unit="ms",
+            floor=statistics.median(it.cpu_s for it in theirs) / tasks * 1e3,
+            floor_name=rival,
+        ),
+    ]
+
+
+def _run_job(loom: Fabric, source: Path, tasks: int) -> Taken:
+    draft = {
+        "app": "words",
+        "partitioner": "split",
+        "assembler": "passthrough",
+        "params": {"partitioner": {"lines": 1}},
+        "dataDestination": BUCKET,
+    }
+    job_id = loom.draft(draft, source)
+    processes = loom.processes()
+    before_s = cpu_s(processes)
+    wall_s = loom.run(job_id)
+    taken = Taken(wall_s=wall_s, cpu_s=cpu_s(processes | loom.processes()) - before_s)
+    found = sum(1 for _ in loom.client.results(job_id))
+    if found != tasks:
+        raise RuntimeError(f"{found} of {tasks} results in the bucket")
+    return taken
+
+
+class _Rival:
+    """GNU parallel, or where there is none xargs, on the same script, interpreter and inputs."""
+
+    def __init__(self, folder: Path, tasks: int) -> None:
+        self._folder = folder
+        self._tasks = tasks
+        script = folder / "main.py"
+        script.write_text(_SCRIPT)
+        for number in range(tasks):
+            task = folder / "tasks" / str(number)
+            task.mkdir(parents=True)
+            (task / "data.bin").write_text(_LINE)
+        parallel = shutil.which("parallel")
+        self.name = f"parallel -j{_SLOTS}" if parallel else f"xargs -P{_SLOTS} (no parallel here)"
+        line = f"CHUNK_NUMBER={{}} TASK_DIR=tasks/{{}} exec {base_python()} {script}"
+        self._command = (
+            [parallel, "--will-cite", f"-j{_SLOTS}", line]
+            if parallel
+            else ["xargs", f"-P{_SLOTS}", "-I{}", "sh", "-c", line]
+        )
+
+    def run(self) -> Taken:
+        """Run all tasks."""
+        results = self._folder / "results"
+        shutil.rmtree(results, ignore_errors=True)
+        results.mkdir()
+        numbers = "".join(f"{number}\n" for number in range(self._tasks))
+        # The fabric's scripts get no more of the environment either.
+        env = {"PATH": os.environ["PATH"], "HOME": str(self._folder), "TASK_RESULTS_DIR": str(results)}
+        started, before_s = time.perf_counter(), _children_cpu_s()
+        subprocess.run(self._command, input=numbers, text=True, cwd=self._folder, env=env, check=True)
+        taken = Taken(wall_s=time.perf_counter() - started, cpu_s=_children_cpu_s() - before_s)
+        if len(list(results.iterdir())) != self._tasks:
+            raise RuntimeError(f"{self.name} left {len(list(results.iterdir()))} results")
+        return taken
+
+
+def _children_cpu_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
