@@ -34,6 +34,8 @@ class Pace:
 
     def note(self, at_s: float, count: int) -> None:
         """Note the counter's value at a time in seconds."""
+        if not count:
+            self._seen.clear()  # the time before the first step says nothing about the pace
         self._seen.append((at_s, count))
         while len(self._seen) > 2 and at_s - self._seen[0][0] > _WINDOW_S:
             self._seen.popleft()

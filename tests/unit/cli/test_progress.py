@@ -35,6 +35,10 @@ def test_pace_and_time_left_follow_the_last_half_minute():
     assert pace.left_s(10) == 5
 
 
+def test_the_time_before_the_first_step_does_not_count():
+    assert pace_of((0, 0), (20, 0), (22, 4)).per_s == 2
+
+
 @pytest.mark.parametrize("samples", [(), ((0, 5),), ((0, 5), (0, 6)), ((0, 5), (9, 5))])
 def test_no_pace_gives_no_time_left(samples):
     assert pace_of(*samples).left_s(10) is None
