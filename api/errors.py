@@ -60,9 +60,11 @@ class RequestGuard:
         try:
             await self._app(scope, receive, named)
         except ClientDisconnect:
-            log.info("client_left", request=request_id, method=scope["method"], path=scope["path"])
+            log.info("client_left", request=request_id, method=scope["method"], path=_loggable(scope["path"]))
         except Exception:
-            log.exception("request_failed", request=request_id, method=scope["method"], path=scope["path"])
+            log.exception(
+                "request_failed", request=request_id, method=scope["method"], path=_loggable(scope["path"])
+            )
             if not started:
                 answer = render(request_id, 500, "the server failed; its log has the details")
                 await answer(scope, receive, named)
@@ -94,18 +96,28 @@ def request_id_of(request: Request) -> str:
     return str(request.state.request_id)
 
 
+def _loggable(path: str) -> str:
+    """Return a path as it may stand in a log: signed links are credentials."""
+    return f"{path[: path.rindex('/')]}/…" if path.startswith("/files/") else path
+
+
 async def _on_fabric_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, GridloomError)
     if error.status >= 500:
         log.warning(
-            "request_refused", request=request_id_of(request), path=request.url.path, error=str(error)
+            "request_refused",
+            request=request_id_of(request),
+            path=_loggable(request.url.path),
+            error=str(error),
         )
     field = error.field if isinstance(error, BadInput) else ""
     return render(request_id_of(request), error.status, error.message, field)
 
 
 async def _on_database_away(request: Request, error: Exception) -> JSONResponse:
-    log.error("database_away", request=request_id_of(request), path=request.url.path, error=str(error))
+    log.error(
+        "database_away", request=request_id_of(request), path=_loggable(request.url.path), error=str(error)
+    )
     return render(request_id_of(request), 503, "the database can't be used now; try again")
 
 

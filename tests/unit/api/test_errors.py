@@ -1,6 +1,7 @@
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from api import errors
 from gridloom.errors import BadParameters
 
 
@@ -104,3 +105,8 @@ def test_a_database_that_is_away_answers_503_and_when_to_come_back(anonymous):
     answer = anonymous.get("/fails")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
     assert "secret" not in answer.text
+
+
+def test_a_signed_link_stays_out_of_the_log():
+    assert errors._loggable("/files/upload/secret-token") == "/files/upload/…"
+    assert errors._loggable("/v1/customer/jobs/1") == "/v1/customer/jobs/1"
