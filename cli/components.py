@@ -23,6 +23,8 @@ Offset = Annotated[int, typer.Option(min=0, help="Rows to skip first.")]
 _SHOWN = ("name", "version", "type", "status", "description", "entrypoint", "deviceRequirements", "revision")
 _SHOWN_AFTER = ("id", "hash", "isPublic", "userName", "createdAt", "updatedAt")
 
+_ONE = {"app": "an app", "engine": "an engine"}
+
 app = typer.Typer(
     help="Apps: the code that runs on every chunk.", no_args_is_help=True, rich_markup_mode=None
 )
@@ -56,9 +58,9 @@ def new_engine(
     show({"folder": str(name)}, f"{name}: upload it with gridloom engine push {name}", as_json=as_json)
 
 
-def _add_commands(group: typer.Typer, kind: "Kind") -> None:
-    """Give `app` and `engine` the commands that they share."""
-    one = "an app" if kind == "app" else "an engine"
+def _add_changes(group: typer.Typer, kind: "Kind") -> None:
+    """Give `app` or `engine` the commands that change one."""
+    one = _ONE[kind]
 
     @group.command(
         "push",
@@ -86,6 +88,11 @@ def _add_commands(group: typer.Typer, kind: "Kind") -> None:
     )
     def deactivate(context: typer.Context, tag: Tag, *, as_json: AsJson = False) -> None:
         _switch(context, kind, tag, "deactivate", as_json=as_json)
+
+
+def _add_reads(group: typer.Typer, kind: "Kind") -> None:
+    """Give `app` or `engine` the commands that only read."""
+    one = _ONE[kind]
 
     @group.command("get", help=f"Show {one}.\n\nExample: gridloom {kind} get shout")
     def get(context: typer.Context, tag: Tag, *, as_json: AsJson = False) -> None:
@@ -152,5 +159,7 @@ def _switch(
     show(answer, f"{tag} {switch}d", as_json=as_json)
 
 
-_add_commands(app, "app")
-_add_commands(engine, "engine")
+_add_changes(app, "app")
+_add_changes(engine, "engine")
+_add_reads(app, "app")
+_add_reads(engine, "engine")
