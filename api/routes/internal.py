@@ -188,9 +188,9 @@ def results(
     """Return a page of results to the worker that assembles them."""
     with context.database.read() as connection:
         _must_hold(connection, worker_id, job_id, Stage.ASSEMBLE, attempt)
-        rows = assembly.results_page(connection, job_id, from_chunk, _RESULTS_PAGE)
+        rows, following = assembly.results_page(connection, job_id, from_chunk, _RESULTS_PAGE)
     page = tuple(TaskResults(chunk=row.chunk, files=_files(row.results)) for row in rows)
-    return ResultsPage(tasks=page, next_chunk=rows[-1].chunk + 1 if len(rows) == _RESULTS_PAGE else None)
+    return ResultsPage(tasks=page, next_chunk=following)
 
 
 def _renew(

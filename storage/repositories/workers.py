@@ -8,6 +8,7 @@ from sqlalchemy import Connection, insert, select, update
 from gridloom.wire import RegisterRequest
 from storage.columns import AnyRow, db_after, db_now
 from storage.tables import locks, workers
+from storage.upsert import insert_into
 
 LIVE, GONE = "live", "gone"
 
@@ -84,8 +85,5 @@ def lead(connection: Connection, name: str, holder: str, lease_s: float) -> bool
     )
     if taken.rowcount:
         return True
-    known = connection.execute(select(locks.c.name).where(locks.c.name == name)).first()
-    if known is not None:
-        return False
-    connection.execute(insert(locks).values(name=name, holder=holder, until=db_after(lease_s)))
-    return True
+    first = insert_into(connection, locks).values(name=name, holder=holder, until=db_after(lease_s))
+    return connection.execute(first.on_conflict_do_nothing()).rowcount == 1

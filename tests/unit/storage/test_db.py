@@ -14,9 +14,12 @@ __all__ = ["database"]
 
 
 def test_a_write_that_raises_leaves_nothing(database):
-    with pytest.raises(ZeroDivisionError), database.write() as connection:
+    def work(connection):
         accounts.create_account(connection, "ada")
         raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), database.write() as connection:
+        work(connection)
     with database.read() as connection:
         assert not accounts.any_account(connection)
 
@@ -66,7 +69,7 @@ def test_commits_survive_a_power_cut(database):
 
 
 def test_references_are_checked(database):
-    with pytest.raises(Exception, match="FOREIGN KEY|foreign key"), database.write() as connection:
+    with pytest.raises(Exception, match=r"FOREIGN KEY|foreign key"), database.write() as connection:
         connection.exec_driver_sql(
             "INSERT INTO tasks (job_id, stage, chunk, state, created_at) VALUES ('none', 'app', 0, 'Scheduled', 0)"
         )

@@ -93,7 +93,7 @@ def test_one_that_raises_is_rolled_back_alone(database, writer):
 
 def test_a_broken_statement_leaves_the_next_writer_alone(database, writer):
     writer.run(add_row("a"))
-    with pytest.raises(Exception, match="UNIQUE|unique"):
+    with pytest.raises(Exception, match=r"UNIQUE|unique"):
         writer.run(add_row("a"))
     assert writer.run(add_row("b")) == "b"
 

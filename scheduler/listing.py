@@ -1,0 +1,69 @@
+"""Lists results as output by reference: for a passthrough assembler nothing moves, a page of names a step."""
+
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection
+
+from gridloom.errors import BadInput
+from gridloom.flat_merge import merge_candidates
+from gridloom.plan import JobPlan
+from gridloom.settings import Settings
+from gridloom.states import EndReason, Stage
+from scheduler import ending, outcomes
+from storage.columns import AnyRow
+from storage.repositories import assembly, job_states, tasks
+
+PAGE = 1_000
+EPOCH = 1  #: as if the first attempt of an assemble task had listed them
+
+
+def assembled_by_reference(plan: JobPlan) -> bool:
+    """Tell whether a job's results are its output as they lie in the fabric's own store, so nothing has to move."""
+    return plan.assembler.passthrough and plan.destination in {"bucket", "bypass"}
+
+
+def list_outputs(connection: Connection, row: AnyRow, settings: Settings) -> bool:
+    """List the next page of a merging job's results; True when another follows, else the job is complete.
+
+    Names in folders are left to a worker: what is a file and what a folder takes knowing all names at once.
+    """
+    if tasks.unfinished(connection, row.id, Stage.ASSEMBLE):
+        return False
+    following = None
+    if job_states.plan_of(row).destination == "bucket":
+        page, following = assembly.results_page(connection, row.id, row.output_cursor, PAGE)
+        files = [(task.chunk, *file) for task in page for file in task.results or ()]
+        if any("/" in name for _, name, *_ in files):
+            assembly.forget_outputs(connection, row.id)
+            tasks.insert_new(connection, [{"job_id": row.id, "stage": Stage.ASSEMBLE, "chunk": 0}])
+            return False
+        try:
+            assembly.add_outputs(connection, row.id, EPOCH, _outputs(connection, row.id, files))
+        except BadInput as error:
+            ending.fail(connection, row.id, EndReason.BAD_OUTPUT, error.message)
+            return False
+    if following is not None:
+        return assembly.move_cursor(connection, row.id, row.output_cursor, following)
+    outcomes.finish(connection, row.id, EPOCH, settings)
+    return False
+
+
+def _outputs(
+    connection: Connection, job_id: str, files: Sequence[tuple[int, str, int, str, int]]
+) -> list[dict[str, Any]]:
+    # The two likeliest names of each file are looked up at once, so that one query serves the page.
+    asked = {path for chunk, name, *_ in files for path in islice(merge_candidates(name, chunk), 2)}
+    taken = assembly.taken_paths(connection, job_id, EPOCH, asked)
+    chosen: list[dict[str, Any]] = []
+    for chunk, name, size, key, offset in files:
+        for path in merge_candidates(name, chunk):
+            if path in taken:
+                continue
+            if path not in asked and assembly.taken_paths(connection, job_id, EPOCH, [path]):
+                continue
+            taken.add(path)
+            chosen.append({"path": path, "size": size, "key": key, "offset": offset})
+            break
+    return chosen
