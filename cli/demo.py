@@ -9,7 +9,7 @@ import sys
 import tempfile
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -66,6 +66,8 @@ def demo(
         complain(error.message)
         raise typer.Exit(1) from None
     finally:
+        with suppress(OSError):
+            result.rmdir()  # only when it stayed empty
         if keep:
             typer.echo(f"kept: {work}", err=True)
         else:

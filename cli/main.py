@@ -97,6 +97,7 @@ def run(arguments: Sequence[str]) -> int:
     except typer.Exit as ending:
         return ending.exit_code
     except (typer.Abort, KeyboardInterrupt):
+        complain("interrupted")
         return 130
     except BrokenPipeError:
         # Whoever read the output has seen enough; nothing more may be written when Python ends.
