@@ -66,7 +66,9 @@ class WorkerService:
         self.slots = settings.slots or count_cores()
         self._scratch = Scratch(settings.scratch_dir)
         store = open_store(settings.store_url)
-        self._runner, warning = choose_runner(settings.runner, loopback=_is_local(settings))
+        self._runner, warning = choose_runner(
+            settings.runner, loopback=_is_local(settings), python=settings.python
+        )
         if warning:
             log.warning("runner_chosen", runner=self._runner.capabilities.name, reason=warning)
         capacity = measure(self.slots)

@@ -48,3 +48,8 @@ def test_a_sandbox_that_does_not_work_is_refused_with_its_reason(no_cgroups, mon
 def test_an_unknown_name_is_refused():
     with pytest.raises(SetupFailed, match="podman"):
         choose_runner("podman", loopback=True)
+
+
+def test_an_interpreter_that_is_not_there_is_refused():
+    with pytest.raises(SetupFailed, match="GRIDLOOM_PYTHON: /nowhere/python3 is not a program"):
+        choose_runner("process", loopback=True, python="/nowhere/python3")
