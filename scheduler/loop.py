@@ -8,16 +8,15 @@ import time
 import uuid
 
 import structlog
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from broker.hints import HintQueues
 from broker.wakeup import Wakeup
-from gridloom.errors import StoreUnavailable
 from gridloom.settings import Settings
 from scheduler.dispatch import Dispatcher
 from scheduler.progress import progress
 from scheduler.reconcile import Reconciler
-from scheduler.sweep import sweep
+from scheduler.sweep import JOBS_PER_SWEEP, sweep
 from storage.blobs import BlobStore
 from storage.db import Database
 from storage.repositories import job_states, workers
@@ -53,8 +52,9 @@ class Scheduler:
             woken = self._wakeup.wait(self._pause_s())
             try:
                 self.step(woken)
-            except (OperationalError, StoreUnavailable) as error:
+            except DBAPIError as error:
                 log.warning("round_failed", error=str(error))
+                self._reconciler.be_patient()
                 stop.wait(self._settings.tick_s)
 
     def step(self, woken: set[str]) -> None:
@@ -93,8 +93,9 @@ class Scheduler:
         with self._database.read() as connection:
             self._live = {job.id for job in job_states.live_jobs(connection)}
         if time.monotonic() >= self._next_sweep:
-            sweep(self._database, self._store, self._settings)
-            self._next_sweep = time.monotonic() + _SWEEP_EVERY_S
+            purged = sweep(self._database, self._store, self._settings)
+            if purged < JOBS_PER_SWEEP:  # else more are due
+                self._next_sweep = time.monotonic() + _SWEEP_EVERY_S
         return set(self._live)
 
     def _move(self, job_id: str) -> None:

@@ -25,9 +25,13 @@ class Reconciler:
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
         self._settings = settings
-        # Workers could not renew while nobody was there to renew with: give them one lease's time after a start.
-        self._patient_until = time.monotonic() + settings.lease_s
         self._homeless_since: dict[str, float] = {}
+        self.be_patient()
+
+    def be_patient(self) -> None:
+        """Give workers a lease's time from now to renew, since they could not while the fabric or its database was
+        away."""
+        self._patient_until = time.monotonic() + self._settings.lease_s
 
     def expire_leases(self) -> set[str]:
         """End attempts whose lease ran out; return the jobs concerned."""

@@ -10,23 +10,23 @@ from storage.repositories import job_states
 
 log = structlog.get_logger()
 
-_JOBS_PER_SWEEP = 20
+JOBS_PER_SWEEP = 20
 
 
 def job_prefix(job_id: str) -> str:
     """Return the prefix of a job's source, chunks, results and output."""
-    return f"jobs/{job_id}/"
+    return f"jobs/{job_id}"
 
 
 def log_prefix(job_id: str) -> str:
     """Return the prefix of a job's log segments, which outlive its output."""
-    return f"logs/{job_id}/"
+    return f"logs/{job_id}"
 
 
 def sweep(database: Database, store: BlobStore, settings: Settings) -> int:
     """Purge some of the jobs that are due; return how many."""
     with database.read() as connection:
-        due = job_states.purgeable(connection, settings.bucket_hours * 3600, _JOBS_PER_SWEEP)
+        due = job_states.purgeable(connection, settings.bucket_hours * 3600, JOBS_PER_SWEEP)
     purged = 0
     for row in due:
         try:

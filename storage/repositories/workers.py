@@ -86,4 +86,4 @@ def lead(connection: Connection, name: str, holder: str, lease_s: float) -> bool
     if taken.rowcount:
         return True
     first = insert_into(connection, locks).values(name=name, holder=holder, until=db_after(lease_s))
-    return connection.execute(first.on_conflict_do_nothing()).rowcount == 1
+    return connection.execute(first.on_conflict_do_nothing().returning(locks.c.name)).first() is not None
