@@ -43,6 +43,7 @@ class Bundles:
         self._components, self._warm = components, warm
         self._draining = Event()
         self._active = 0
+        self.heard = 0  #: hints received so far
         self._changed = Condition()
 
     @property
@@ -145,6 +146,7 @@ class Bundles:
     @contextmanager
     def _counted(self) -> Iterator[None]:
         with self._changed:
+            self.heard += 1
             self._active += 1
         try:
             yield

@@ -13,6 +13,7 @@ import celery.worker.state
 import structlog
 
 from broker.app import make_app
+from broker.hints import HintQueues
 from broker.wakeup import Wakeup
 from gridloom.devices import Capacity, classes_within
 from gridloom.errors import GridloomError
@@ -33,6 +34,7 @@ from worker.caches import CacheFolders
 from worker.committer import Committer
 from worker.components import ComponentCache
 from worker.control import ControlPlane
+from worker.deafness import DeafWatch
 from worker.gate import Doorbell, Gate, install_gate, pool_class
 from worker.heartbeat import Heartbeat
 from worker.inventory import count_cores, measure
@@ -117,7 +119,9 @@ class WorkerService:
             Wakeup(self._settings.broker_url).cancels,
             reply.lease_s,
         )
-        for part in (self._heartbeat, self._committer, self._live_logs):
+        queues = HintQueues(self._settings.broker_url)
+        ears = DeafWatch(self._wanted_queues, queues.depths, lambda: self._bundles.heard, self.stop)
+        for part in (self._heartbeat, self._committer, self._live_logs, ears):
             part.start()
         code = self._consume()
         self._stopped.set()
