@@ -6,7 +6,7 @@ import subprocess
 import httpx
 
 from gridloom.states import JobState
-from tests.fixtures.live_fabric import component, until
+from tests.fixtures.live_fabric import component
 
 STOPS_WITHIN_S = 10.0
 SLOW = """
@@ -55,6 +55,6 @@ def test_a_stubborn_script_delays_the_stop_no_further_than_the_drain(start_fabri
     fabric = start_fabric()
     app = fabric.push(component("stubborn", 'trap "" TERM INT HUP\nsleep 600\n'))
     job_id = fabric.run({"app": app})
-    until(lambda: [it for it in fabric.tasks(job_id) if it["state"] == "Running"], "the task runs")
+    fabric.await_running(job_id)
     assert fabric.stop() < STOPS_WITHIN_S
     assert fabric.leftovers() == []
