@@ -11,10 +11,10 @@ from typing import Any
 from celery import Celery
 from kombu import Exchange, Queue
 
+from broker.redis_link import KEY_PREFIX
 from gridloom.wire import Hint
 
 RUN_TASK = "gridloom.run"
-KEY_PREFIX = "gridloom:"
 
 _TRANSPORT: dict[str, Any] = {
     "ack_emulation": False,

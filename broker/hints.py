@@ -7,8 +7,8 @@ import structlog
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from broker.app import KEY_PREFIX, RUN_TASK, class_queue, encode_hint, make_app
-from broker.redis_link import redis_client
+from broker.app import RUN_TASK, class_queue, encode_hint, make_app
+from broker.redis_link import KEY_PREFIX, redis_client
 from gridloom.wire import Hint
 
 log = structlog.get_logger()

@@ -9,6 +9,8 @@ from redis.retry import Retry
 
 from gridloom.errors import SetupFailed
 
+KEY_PREFIX = "gridloom:"  #: of every key and channel in the broker
+
 
 def redis_client(broker_url: str, *, timeout_s: float | None = 5.0, retries: int = 1) -> "redis.Redis":
     """Return a client for `redis://`, `rediss://` or `redis+socket:///path?virtual_host=N`.

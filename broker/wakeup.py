@@ -9,8 +9,7 @@ from collections.abc import Iterator
 import redis
 import structlog
 
-from broker.app import KEY_PREFIX
-from broker.redis_link import redis_client
+from broker.redis_link import KEY_PREFIX, redis_client
 
 log = structlog.get_logger()
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from alembic import command
 
 from storage.db import Database
-from storage.migrate import config, upgrade
+from storage.migrate import upgrade
+from storage.revisions import config
 
 
 def main(message: str) -> None:

@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from storage.db import Database
 
@@ -16,9 +14,14 @@ def upgrade(database: Database) -> None:
 
     The transaction is also the lock: SQLite's is taken at its start, PostgreSQL's by an advisory lock inside it.
     """
+    with database.read() as connection:
+        if _is_current(connection):
+            return
+    from storage.revisions import apply  # noqa: PLC0415 - Alembic is 11 MB for as long as the process lives
+
     with database.write() as connection:
         take_setup_lock(connection)
-        command.upgrade(config(connection), "head")
+        apply(connection)
 
 
 def take_setup_lock(connection: Connection) -> None:
@@ -27,11 +30,11 @@ def take_setup_lock(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
 
 
-def config(connection: Connection) -> Config:
-    """Return Alembic's configuration, which works on this connection."""
-    settings = Config()
-    settings.set_main_option(
-        "script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%")
-    )
-    settings.attributes["connection"] = connection
-    return settings
+def _is_current(connection: Connection) -> bool:
+    if not inspect(connection).has_table("alembic_version"):
+        return False
+    # Revisions are files named after their numbers.
+    files = Path(__file__).with_name("migrations").glob("versions/[0-9]*.py")
+    latest = max(path.name.partition("_")[0] for path in files)
+    applied = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+    return list(applied) == [latest]

@@ -134,7 +134,14 @@ jobs = Table(
     Column("deadline_at", Instant),
     Column("deleted_at", Instant),
     Column("purged_at", Instant),  # its bytes are gone from the store
-    Index("ix_jobs_owner_created", "owner_id", "created_at"),
+    Index(
+        "ix_jobs_owner_created",
+        "owner_id",
+        "created_at",
+        # What lists show and count, so that the count is read from the index alone.
+        sqlite_where=text("deleted_at IS NULL"),
+        postgresql_where=text("deleted_at IS NULL"),
+    ),
     Index("ix_jobs_state", "state"),
 )
 

@@ -191,7 +191,14 @@ def _create_jobs() -> None:
         sa.ForeignKeyConstraint(["owner_id"], ["accounts.id"], name=op.f("fk_jobs_owner_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
     )
-    op.create_index("ix_jobs_owner_created", "jobs", ["owner_id", "created_at"], unique=False)
+    op.create_index(
+        "ix_jobs_owner_created",
+        "jobs",
+        ["owner_id", "created_at"],
+        unique=False,
+        sqlite_where=sa.text("deleted_at IS NULL"),
+        postgresql_where=sa.text("deleted_at IS NULL"),
+    )
     op.create_index("ix_jobs_state", "jobs", ["state"], unique=False)
 
 

@@ -1,3 +1,4 @@
+import sys
 import threading
 
 import pytest
@@ -56,3 +57,9 @@ def test_without_rowid_tables_are_made_so_on_sqlite(tmp_path):
         made = connection.execute(text("SELECT sql FROM sqlite_master WHERE name = 'tasks'")).scalar()
     database.close()
     assert "WITHOUT ROWID" in made
+
+
+def test_a_database_that_is_up_to_date_needs_no_alembic(database, monkeypatch):
+    upgrade(database)
+    monkeypatch.setitem(sys.modules, "storage.revisions", None)
+    upgrade(database)
