@@ -84,7 +84,7 @@ class Dispatcher:
                     warnings[job.id] = found.why
                 else:
                     candidates.append(Candidate(job, stage, found))
-                    warnings.setdefault(job.id, found.warning)
+                    warnings[job.id] = warnings.get(job.id) or found.warning
         self._show(jobs, warnings)
         return candidates, homeless
 
