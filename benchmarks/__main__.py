@@ -1,4 +1,7 @@
-"""`python -m benchmarks [NAME...] [--quick] [--json]`: measure and print; figures are reported, not asserted."""
+"""`python -m benchmarks [NAME...] [--quick] [--json]`: measure and print; figures are reported, not asserted.
+
+GRIDLOOM_PYTHON names another interpreter for the scripts of the fabric and of what it is compared with.
+"""
 
 import argparse
 import json

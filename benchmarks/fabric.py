@@ -20,11 +20,12 @@ from cli.supervisor import bound_to_parent
 from gridloom.archives import pack_component
 from gridloom.client import Client, Kind
 from gridloom.states import JOB_FINAL, JobState
+from worker.runners.interpreters import base_python
 
 Json = dict[str, Any]
 
 _STOP_WITHIN_S = 15.0
-_POLL_S = 0.01
+_POLL_S = 0.1
 BUCKET: Json = {"dataSourceDescriptor": "bucket", "params": {}}
 BYPASS: Json = {"dataSourceDescriptor": "bypass", "params": {}}
 
@@ -78,12 +79,15 @@ class Fabric:
             self.client.upload_source(job_id, source, lambda _bytes: None)
         return job_id
 
-    def run(self, job_id: str) -> float:
-        """Run a job to its end; return the seconds from the call to the first sight of Complete."""
+    def run(self, job_id: str, poll_s: float = _POLL_S) -> float:
+        """Run a job to its end; return the seconds from the call to the first sight of Complete.
+
+        A look costs the fabric a few ms of processor time, so short jobs alone are looked at often.
+        """
         started = time.perf_counter()
         self.client.run_job(job_id)
         while (job := self.client.job(job_id))["state"] not in JOB_FINAL:
-            time.sleep(_POLL_S)
+            time.sleep(poll_s)
         took_s = time.perf_counter() - started
         if job["state"] != JobState.COMPLETE:
             raise RuntimeError(f"job {job_id} ended as {job['state']}: {job.get('errorMessage')}")
@@ -125,9 +129,15 @@ def fabric(*, runner: str, slots: int = 2) -> Iterator[Fabric]:
                     process.kill()
 
 
+def script_python() -> str:
+    """Return the interpreter of scripts on both sides: the one GRIDLOOM_PYTHON names, else the runners' own choice."""
+    return os.environ.get("GRIDLOOM_PYTHON") or base_python()
+
+
 def _plain_environment() -> Mapping[str, str]:
     """Return the environment without the settings of another fabric."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("GRIDLOOM_")}
+    others = {name: value for name, value in os.environ.items() if not name.startswith("GRIDLOOM_")}
+    return others | {"GRIDLOOM_PYTHON": script_python()}
 
 
 def _name(process: psutil.Process) -> str:

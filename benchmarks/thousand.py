@@ -10,10 +10,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.fabric import BUCKET, Fabric, fabric
+from benchmarks.fabric import BUCKET, Fabric, fabric, script_python
 from benchmarks.figures import Figure
 from benchmarks.memory import cpu_s
-from worker.runners.interpreters import base_python
 
 TITLE = "1,000 tasks of a stand-alone script, 2 at a time, run to Complete"
 _TASKS, _ROUNDS = 1_000, 3
@@ -65,7 +64,7 @@ def _figures(tasks: int, ours: list[Taken], theirs: list[Taken], rival: str) -> 
             bound="at least",
             goal=0.8,
             judges="ratio",
-            note=f"{len(ours)} rounds in turns; best {max(speeds):.0f} and {max(floors):.0f}",
+            note=f"{len(ours)} rounds in turns; best {max(speeds):.0f} and {max(floors):.0f}; {script_python()}",
         ),
         Figure(
             name="processor time a task, all processes",
@@ -110,7 +109,7 @@ class _Rival:
             (task / "data.bin").write_text(_LINE)
         parallel = shutil.which("parallel")
         self.name = f"parallel -j{_SLOTS}" if parallel else f"xargs -P{_SLOTS} (no parallel here)"
-        line = f"CHUNK_NUMBER={{}} TASK_DIR=tasks/{{}} exec {base_python()} {script}"
+        line = f"CHUNK_NUMBER={{}} TASK_DIR=tasks/{{}} exec {script_python()} {script}"
         self._command = (
             [parallel, "--will-cite", f"-j{_SLOTS}", line]
             if parallel
