@@ -46,7 +46,7 @@ def inline_chunks(store: BlobStore, rows: Sequence[AnyRow]) -> tuple[tuple[Claim
     claimed: dict[int, Claimed] = {}
     small = sorted(
         (row for row in rows if row.chunk_key and row.chunk_size <= INLINE_CHUNK_BYTES),
-        key=lambda row: (row.chunk_key, row.chunk_offset),
+        key=lambda row: (row.chunk_key, row.chunk_offset, row.chunk_size),
     )
     at = 0
     while at < len(small):

@@ -1,8 +1,9 @@
 """The workers' API: every call names attempt numbers, and whoever is late is told so and dropped."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy import Connection
@@ -110,7 +111,7 @@ def commit(body: BodyDep, context: ContextDep, worker_id: WorkerDep) -> CommitRe
     segments = put_logs(context.store, request.job_id, request.logs, tail)
 
     def work(connection: Connection) -> outcomes.Committed:
-        logs.insert(connection, request.job_id, request.stage, segments)
+        _insert_logs(connection, worker_id, request.job_id, request.stage, segments)
         return outcomes.commit(
             connection, worker_id, request.job_id, request.stage, results, context.settings
         )
@@ -136,11 +137,13 @@ def release(request: ReleaseRequest, context: ContextDep, worker_id: WorkerDep) 
 
 
 @router.post("/logs", status_code=204)
-def add_logs(body: BodyDep, context: ContextDep, worker_id: WorkerDep) -> None:  # noqa: ARG001 - any worker may log
+def add_logs(body: BodyDep, context: ContextDep, worker_id: WorkerDep) -> None:
     """Keep what attempts that still run have printed."""
     request, tail = frames.unpack(LogsRequest, body)
     segments = put_logs(context.store, request.job_id, request.logs, tail)
-    context.writer.run(lambda connection: logs.insert(connection, request.job_id, request.stage, segments))
+    context.writer.run(
+        lambda connection: _insert_logs(connection, worker_id, request.job_id, request.stage, segments)
+    )
 
 
 @router.post("/chunks", status_code=204)
@@ -204,6 +207,18 @@ def _renew(
     running = {pair: at for pair, at in started.items() if pair in kept}
     tasks.mark_running(connection, worker_id, job_id, stage, running)
     return [hold for hold in holds if (hold.chunk, hold.attempt) not in kept]
+
+
+def _insert_logs(
+    connection: Connection, worker_id: str, job_id: str, stage: Stage, segments: Sequence[dict[str, Any]]
+) -> None:
+    """Keep the segments of tasks that this worker worked on; a late or foreign one is dropped."""
+    own = [
+        it
+        for it in segments
+        if tasks.worked_on(connection, worker_id, job_id, stage, it["first_chunk"], it["last_chunk"])
+    ]
+    logs.insert(connection, job_id, stage, own)
 
 
 def _must_hold(connection: Connection, worker_id: str, job_id: str, stage: Stage, attempt: int) -> None:

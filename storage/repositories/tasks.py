@@ -149,6 +149,23 @@ def holds(
     return found.first() is not None
 
 
+def worked_on(
+    connection: Connection, worker_id: str, job_id: str, stage: Stage, first_chunk: int, last_chunk: int
+) -> bool:
+    """Tell whether a worker was the last to claim any task of a range of chunks."""
+    found = connection.execute(
+        select(tasks.c.chunk)
+        .where(
+            tasks.c.job_id == job_id,
+            tasks.c.stage == stage,
+            tasks.c.chunk.between(first_chunk, last_chunk),
+            tasks.c.worker_id == worker_id,
+        )
+        .limit(1)
+    )
+    return found.first() is not None
+
+
 def locked(connection: Connection, job_id: str, stage: Stage, chunks: Iterable[int]) -> dict[int, AnyRow]:
     """Return tasks by chunk, locked for this transaction where the database can."""
     found = connection.execute(
