@@ -79,6 +79,7 @@ class Attempt:
     inline: bytes = b""
     started_at: datetime
     env: dict[str, str] = field(default_factory=dict)
+    places: dict[str, Path] = field(default_factory=dict)  #: folders by the variable that names them
     folders: list[Folder] = field(default_factory=list)
     lines: list[LogLine] = field(default_factory=list)
     ended: Ended | None = None
@@ -111,7 +112,7 @@ class Attempt:
 
     def place(self, variable: str) -> Path:
         """Return the folder that a variable of the script names."""
-        return Path(self.env[variable])
+        return self.places[variable]
 
     def wanted(self) -> bool:
         """Whether a call on behalf of the attempt is worth repeating."""

@@ -49,13 +49,16 @@ class Committer:
         """Commit an outcome within a quarter of a second; waits while too much is waiting already."""
         with self._changed:
             self._changed.wait_for(lambda: self._bytes < WAIT_BYTES or self._stopping)
-            if not self._waiting:
+            first = not self._waiting
+            if first:
                 self._due = self._clock() + FLUSH_S
             self._waiting.append(outcome)
             self._bytes += outcome.size
-            if self._bytes >= FLUSH_BYTES:
+            full = self._bytes >= FLUSH_BYTES
+            if full:
                 self._due = 0.0
-            self._changed.notify_all()
+            if first or full:
+                self._changed.notify_all()
 
     def flush(self) -> None:
         """Commit what waits without further delay."""

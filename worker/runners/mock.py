@@ -139,8 +139,10 @@ def write_files(execution: Execution, play: Play, folder: Path | None) -> None:
         return
     default = {"result.txt": execution.env.get("CHUNK_NUMBER", "")}
     for name, text in (default if play.result is None else play.result).items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
+        path = folder / name
+        if "/" in name:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
 
 
 def ended(play: Play, reason: EndReason | None, started_at: datetime) -> Ended:

@@ -17,12 +17,14 @@ class Folders:
 
     def prepare(self, attempt: Attempt) -> None:
         """Make the folders; all are the attempt's own, so all may be written to."""
-        attempt.folder.mkdir()
+        root = attempt.folder
+        root.mkdir()
         for name, variables in LAYOUT[attempt.lease.stage].items():
-            path = attempt.folder / name
+            path = root / name
             path.mkdir()
             attempt.folders.append(Folder(path=path, writable=True))
             attempt.env.update(dict.fromkeys(variables, str(path)))
+            attempt.places.update(dict.fromkeys(variables, path))
 
     def cleanup(self, attempt: Attempt) -> None:
         """Remove them."""
