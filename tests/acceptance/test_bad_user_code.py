@@ -170,4 +170,5 @@ def test_a_chunk_that_kills_its_worker_three_times_is_poison(start_fabric):
     tasks = {it["chunkNumber"]: it for it in fabric.tasks(job_id)}
     assert tasks[1]["state"] == "Failed"
     assert [tasks[it]["state"] for it in (0, 2)] == ["Completed", "Completed"]
-    assert fabric.logged("worker was ended by signal 9") == 3
+    # One more when the first kill came before the worker could tell that the chunk runs.
+    assert fabric.logged("worker was ended by signal 9") in (3, 4)

@@ -1,6 +1,10 @@
 """SIGKILL of scheduler and control plane amid a job, on both databases."""
 
+import pytest
+
 from tests.fixtures.marathon import QUICK, Marathon, kill
+
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_the_job_goes_on_while_scheduler_and_control_plane_are_killed(start_fabric):
@@ -17,7 +21,7 @@ def test_the_job_goes_on_while_scheduler_and_control_plane_are_killed(start_fabr
 
 def test_kills_lose_nothing_on_postgresql(start_fabric, postgres_url):
     fabric = start_fabric(env=QUICK | {"GRIDLOOM_DATABASE_URL": postgres_url})
-    job = Marathon(fabric, 80)
+    job = Marathon(fabric, 80, hanging=["assembler"])
     for moment, part in ((10, "worker"), (25, "valkey"), (40, "scheduler"), (55, "api")):
         fabric.await_completed(job.id, moment)
         kill(fabric, job.id, part)

@@ -8,10 +8,12 @@ import pytest
 from tests.fixtures.live_fabric import component
 from tests.fixtures.marathon import QUICK, Marathon
 
+pytestmark = pytest.mark.timeout(300)
+
 
 def test_a_kill_of_everything_leaves_no_process_and_the_next_start_goes_on(start_fabric):
     fabric = start_fabric(env=QUICK)
-    job = Marathon(fabric, 120)
+    job = Marathon(fabric, 120, hanging=["assembler"])
     for moment in (5, 60):
         fabric.await_completed(job.id, moment)
         gone_s = fabric.kill_all()
