@@ -50,9 +50,7 @@ _MIB = 1024 * 1024
 
 def public_apis() -> dict[str, meta.PublicApi]:
     """Return every public API by its prefix."""
-    customer = meta.PublicApi(
-        "Customer API", (jobs.router, job_edits.router, results.router, logs.router)
-    )
+    customer = meta.PublicApi("Customer API", (jobs.router, job_edits.router, results.router, logs.router))
     return {
         "/v1/auth": meta.PublicApi("Authentication API", (auth.router,)),
         "/v1/dev": meta.PublicApi("Developer API", (apps.router, engines.router, templates.router)),
