@@ -46,19 +46,13 @@ class Dispatcher:
         self._settings = settings
         self._plans: dict[str, JobPlan] = {}
 
-    def plan(self, job: AnyRow) -> JobPlan:
-        """Return a live job's plan, parsed once."""
-        if job.id not in self._plans:
-            self._plans[job.id] = JobPlan.model_validate(job.plan)
-        return self._plans[job.id]
-
     def round(self) -> dict[str, NoPlace]:
         """Hand out what fits; return the jobs whose tasks have no place, and why."""
         with self._database.read() as connection:
             jobs = job_states.live_jobs(connection)
             machines = live_machines(connection, self._settings)
             flying = queries.in_flight(connection)
-        self._plans = {job.id: self.plan(job) for job in jobs}
+            self._learn_plans(connection, [job.id for job in jobs])
         candidates, homeless = self._place(jobs, machines)
         if not candidates:
             return homeless
@@ -70,6 +64,12 @@ class Dispatcher:
         self._send(hints)
         return homeless
 
+    def _learn_plans(self, connection: Connection, job_ids: Sequence[str]) -> None:
+        """Read and parse the plans of jobs that are new; forget those of jobs that have ended."""
+        new = [job_id for job_id in job_ids if job_id not in self._plans]
+        known = self._plans | (job_states.plans(connection, new) if new else {})
+        self._plans = {job_id: known[job_id] for job_id in job_ids}
+
     def _place(
         self, jobs: Sequence[AnyRow], machines: Sequence[Machine]
     ) -> tuple[list[Candidate], dict[str, NoPlace]]:
@@ -78,7 +78,9 @@ class Dispatcher:
         warnings: dict[str, str] = {}
         for job in jobs:
             for stage in _open_stages(JobState(job.state)):
-                found = place(self.plan(job).stage(stage).needs, machines, clamp=self._settings.clamp_needs)
+                found = place(
+                    self._plans[job.id].stage(stage).needs, machines, clamp=self._settings.clamp_needs
+                )
                 if isinstance(found, NoPlace):
                     homeless[job.id] = found
                     warnings[job.id] = found.why

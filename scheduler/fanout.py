@@ -54,7 +54,7 @@ def begin_phase(connection: Connection, worker_id: str, job_id: str, stage: Stag
 
 
 def _must_hold(connection: Connection, worker_id: str, job_id: str, stage: Stage, attempt: int) -> None:
-    job_states.find(connection, job_id)  # before its tasks, as everybody does
+    job_states.lock(connection, [job_id])  # before its tasks, as everybody does
     if not tasks.holds(connection, worker_id, job_id, stage, 0, attempt):
         raise LeaseLost(f"attempt {attempt} of job {job_id}'s {stage} is no longer yours")
 

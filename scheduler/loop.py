@@ -67,7 +67,13 @@ class Scheduler:
             due |= self._tick()
             self._next_tick = now + self._settings.tick_s * (1 if self._live else _IDLE_TICKS)
         for job_id in due:
-            self._move(job_id)
+            try:
+                self._move(job_id)
+            except DBAPIError:
+                raise
+            except Exception:
+                # One job that can't be understood must not stop all the others.
+                log.exception("job_not_moved", job=job_id)
         if self._live or due:
             homeless = self._dispatcher.round()
             for job_id in self._reconciler.end_homeless(homeless):
@@ -102,9 +108,9 @@ class Scheduler:
         again = True
         while again:
             with self._database.write() as connection:
-                before = job_states.find(connection, job_id)
+                before = job_states.standing(connection, job_id)
                 again = progress(connection, job_id, self._settings)
-                after = job_states.find(connection, job_id)
+                after = job_states.standing(connection, job_id)
         if after is None:
             return
         if before is not None and before.state != after.state and after.ended_at is not None:

@@ -41,7 +41,7 @@ def commit(
     settings: Settings,
 ) -> Committed:
     """Apply the ends of attempts of one stage; result files must carry keys."""
-    job_states.find(connection, job_id)
+    job_states.lock(connection, [job_id])
     rows = tasks.locked(connection, job_id, stage, [result.chunk for result in results])
     done: list[AttemptResult] = []
     failed: list[AttemptResult] = []

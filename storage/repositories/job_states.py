@@ -1,20 +1,44 @@
 """Moves of a job's state: always a compare-and-set, always with the time of every state passed."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, or_, select, update
 
 from gridloom.plan import JobPlan
 from gridloom.states import JOB_FINAL, JOB_LIVE, JOB_ORDER, EndReason, JobState, job_path
 from storage.columns import AnyRow, db_after, db_now
 from storage.tables import accounts, jobs, outputs
 
+# Asked with every bundle and at every wake-up: building a statement costs more than running it.
+_OF_JOB = jobs.c.id == bindparam("job_id")
+# Not the strongest lock: a row that refers to the job may be inserted meanwhile.
+_FIND = select(jobs).where(_OF_JOB).with_for_update(key_share=True)
+_LOCK = select(jobs.c.id).where(_OF_JOB).with_for_update(key_share=True)
+_STANDING = select(jobs.c.state, jobs.c.end_reason, jobs.c.ended_at).where(_OF_JOB)
+_NOW = select(db_now())
+_LIVE_JOBS = (
+    select(
+        jobs.c.id,
+        jobs.c.owner_id,
+        jobs.c.state,
+        jobs.c.priority,
+        jobs.c.chunks,
+        jobs.c.completed,
+        jobs.c.busy_s,
+        jobs.c.warning,
+        accounts.c.weight,
+    )
+    .select_from(jobs.join(accounts, accounts.c.id == jobs.c.owner_id))
+    .where(jobs.c.state.in_([state.value for state in JOB_LIVE]))
+    .order_by(jobs.c.priority.desc(), jobs.c.submitted_at, jobs.c.id)
+)
+
 
 def now(connection: Connection) -> datetime:
     """Return the database's time."""
-    return connection.execute(select(db_now())).scalar_one()
+    return connection.execute(_NOW).scalar_one()
 
 
 def find(connection: Connection, job_id: str) -> AnyRow | None:
@@ -22,15 +46,18 @@ def find(connection: Connection, job_id: str) -> AnyRow | None:
 
     Whoever changes a job and its tasks in one transaction takes the job first, or two might wait for each other.
     """
-    # Not the strongest lock: a row that refers to the job may be inserted meanwhile.
-    statement = select(jobs).where(jobs.c.id == job_id).with_for_update(key_share=True)
-    return connection.execute(statement).first()
+    return connection.execute(_FIND, {"job_id": job_id}).first()
+
+
+def standing(connection: Connection, job_id: str) -> AnyRow | None:
+    """Return (state, end_reason, ended_at) of a job, not locked, or None."""
+    return connection.execute(_STANDING, {"job_id": job_id}).first()
 
 
 def lock(connection: Connection, job_ids: Collection[str]) -> None:
     """Lock jobs for this transaction where the database can, in an order that all callers share."""
     for job_id in sorted(job_ids):
-        find(connection, job_id)
+        connection.execute(_LOCK, {"job_id": job_id})
 
 
 def plan_of(row: AnyRow) -> JobPlan:
@@ -97,25 +124,14 @@ def set_warning(connection: Connection, job_id: str, warning: str) -> None:
 
 
 def live_jobs(connection: Connection) -> list[AnyRow]:
-    """Return what dispatch needs of every live job: by priority, then by age."""
-    statement = (
-        select(
-            jobs.c.id,
-            jobs.c.owner_id,
-            jobs.c.state,
-            jobs.c.plan,
-            jobs.c.priority,
-            jobs.c.chunks,
-            jobs.c.completed,
-            jobs.c.busy_s,
-            jobs.c.warning,
-            accounts.c.weight,
-        )
-        .select_from(jobs.join(accounts, accounts.c.id == jobs.c.owner_id))
-        .where(jobs.c.state.in_([state.value for state in JOB_LIVE]))
-        .order_by(jobs.c.priority.desc(), jobs.c.submitted_at, jobs.c.id)
-    )
-    return list(connection.execute(statement))
+    """Return what dispatch needs of every live job but its plan: by priority, then by age."""
+    return list(connection.execute(_LIVE_JOBS))
+
+
+def plans(connection: Connection, job_ids: Sequence[str]) -> dict[str, JobPlan]:
+    """Return the plans of jobs that were run."""
+    found = connection.execute(select(jobs.c.id, jobs.c.plan).where(jobs.c.id.in_(job_ids)))
+    return {row.id: plan_of(row) for row in found}
 
 
 def overdue(connection: Connection) -> list[str]:

@@ -31,6 +31,50 @@ _LEASED_AS_TEXT: BindParameter[list[str]] = bindparam(
     "leased", sorted(_LEASED), expanding=True, literal_execute=True
 )
 
+_OF_JOB = tasks.c.job_id == bindparam("of_job")
+_OF_STAGE = and_(_OF_JOB, tasks.c.stage == bindparam("of_stage"))
+# Asked with every bundle and at every wake-up: building a statement costs more than running it. Without the columns
+# that only readers want.
+_LOCKED = (
+    select(*(it for it in tasks.c if it.name not in {"results", "message", "cpu_s", "peak_memory_mib"}))
+    .where(_OF_STAGE, tasks.c.chunk.in_(bindparam("chunks", expanding=True)))
+    .order_by(tasks.c.chunk)
+    .with_for_update()
+)
+_UNFINISHED = (
+    select(tasks.c.chunk)
+    .where(_OF_STAGE, tasks.c.state.in_([it.value for it in TaskState if it is not TaskState.COMPLETED]))
+    .limit(1)
+)
+# The index tells alone which task that is; asked for the whole row at once, SQLite reads all the job's tasks.
+_FAILED = (
+    select(tasks.c.stage, tasks.c.chunk)
+    .where(_OF_JOB, tasks.c.stage.in_([it.value for it in Stage]), tasks.c.state == TaskState.FAILED)
+    .limit(1)
+)
+_COMPLETE = (
+    update(tasks)
+    .where(
+        _OF_STAGE,
+        tasks.c.chunk == bindparam("at_chunk"),
+        tasks.c.attempt == bindparam("at_attempt"),
+        or_(*(tasks.c.state == state for state in _OPEN)),  # IN can't be executed for many rows at once
+    )
+    .values(
+        state=TaskState.COMPLETED,
+        lease_until=None,
+        not_before=None,
+        reason=None,
+        message=None,
+        started_at=bindparam("started_at"),
+        ended_at=bindparam("ended_at"),
+        cpu_s=bindparam("cpu_s"),
+        peak_memory_mib=bindparam("peak_memory_mib"),
+        results=bindparam("results"),
+        exit_code=bindparam("exit_code"),
+    )
+)
+
 
 def insert_new(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Insert tasks in state Scheduled; each row names job_id, stage, chunk and, for the app stage, its bytes."""
@@ -167,13 +211,8 @@ def worked_on(
 
 
 def locked(connection: Connection, job_id: str, stage: Stage, chunks: Iterable[int]) -> dict[int, AnyRow]:
-    """Return tasks by chunk, locked for this transaction where the database can."""
-    found = connection.execute(
-        select(tasks)
-        .where(tasks.c.job_id == job_id, tasks.c.stage == stage, tasks.c.chunk.in_(list(chunks)))
-        .order_by(tasks.c.chunk)
-        .with_for_update()
-    )
+    """Return tasks by chunk, locked for this transaction where the database can; without results and message."""
+    found = connection.execute(_LOCKED, {"of_job": job_id, "of_stage": stage, "chunks": list(chunks)})
     return {row.chunk: row for row in found}
 
 
@@ -182,32 +221,9 @@ def complete(connection: Connection, job_id: str, stage: Stage, rows: Sequence[d
 
     Each row: at_chunk, at_attempt, started_at, ended_at, cpu_s, peak_memory_mib, results, exit_code.
     """
-    if not rows:
-        return
-    statement = (
-        update(tasks)
-        .where(
-            tasks.c.job_id == job_id,
-            tasks.c.stage == stage,
-            tasks.c.chunk == bindparam("at_chunk"),
-            tasks.c.attempt == bindparam("at_attempt"),
-            or_(*(tasks.c.state == state for state in _OPEN)),  # IN can't be executed for many rows at once
-        )
-        .values(
-            state=TaskState.COMPLETED,
-            lease_until=None,
-            not_before=None,
-            reason=None,
-            message=None,
-            started_at=bindparam("started_at"),
-            ended_at=bindparam("ended_at"),
-            cpu_s=bindparam("cpu_s"),
-            peak_memory_mib=bindparam("peak_memory_mib"),
-            results=bindparam("results"),
-            exit_code=bindparam("exit_code"),
-        )
-    )
-    connection.execute(statement, list(rows))
+    if rows:
+        place = {"of_job": job_id, "of_stage": stage}
+        connection.execute(_COMPLETE, [place | row for row in rows])
 
 
 def end_attempt(connection: Connection, task: AnyRow, **values: Any) -> bool:
@@ -355,22 +371,12 @@ def app_chunks(connection: Connection, job_id: str) -> int:
 
 def unfinished(connection: Connection, job_id: str, stage: Stage) -> bool:
     """Tell whether a stage still has a task that is not Completed."""
-    open_states = [state.value for state in TaskState if state is not TaskState.COMPLETED]
-    return _any(connection, job_id, stage, open_states)
+    return connection.execute(_UNFINISHED, {"of_job": job_id, "of_stage": stage}).first() is not None
 
 
 def first_failed(connection: Connection, job_id: str) -> AnyRow | None:
     """Return a job's failed task, if any."""
-    # The index tells alone which task that is; asked for the whole row at once, SQLite reads all the job's tasks.
-    found = connection.execute(
-        select(tasks.c.stage, tasks.c.chunk)
-        .where(
-            tasks.c.job_id == job_id,
-            tasks.c.stage.in_([stage.value for stage in Stage]),
-            tasks.c.state == TaskState.FAILED,
-        )
-        .limit(1)
-    ).first()
+    found = connection.execute(_FAILED, {"of_job": job_id}).first()
     if found is None:
         return None
     return connection.execute(
@@ -378,12 +384,3 @@ def first_failed(connection: Connection, job_id: str) -> AnyRow | None:
             tasks.c.job_id == job_id, tasks.c.stage == found.stage, tasks.c.chunk == found.chunk
         )
     ).one()
-
-
-def _any(connection: Connection, job_id: str, stage: Stage, states: Sequence[str]) -> bool:
-    found = connection.execute(
-        select(tasks.c.chunk)
-        .where(and_(tasks.c.job_id == job_id, tasks.c.stage == stage, tasks.c.state.in_(states)))
-        .limit(1)
-    )
-    return found.first() is not None
