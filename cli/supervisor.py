@@ -16,10 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from gridloom.errors import SetupFailed
+
 READY_WITHIN_S = 60.0  #: a child that takes longer counts as failed
 STARTS = 3  #: a child that ends this often before everything was ready ends the start
 FIRST_DELAY_S, MOST_DELAY_S = 0.2, 10.0  #: wait before a restart; doubles while the child keeps dying early
 STEADY_S = 20.0  #: a child that ran this long counts as healthy again
+HEALTH_S, SICK_LIMIT = 5.0, 3  #: how often `healthy` is asked, and how many times No ends the child
 _POLL_S = 0.03
 _IDLE_S = 5.0
 _LINE_BYTES = 64 * 1024
@@ -34,6 +37,8 @@ class ChildSpec:
     """One child. Children start in the order given, the next one after this one's `ready` has answered True.
 
     `stop_order` is where it stands when all are stopped, and `grace_s` how long it then has before it is killed.
+    `before` is called ahead of each start. `healthy` is asked every few seconds while the child runs; one that says
+    False three times in a row is killed, and so starts anew.
     """
 
     name: str
@@ -42,6 +47,8 @@ class ChildSpec:
     grace_s: float
     env: Mapping[str, str] = field(default_factory=dict)
     ready: Callable[[], bool] | None = None
+    before: Callable[[], object] | None = None
+    healthy: Callable[[], bool] | None = None
 
 
 class Supervisor:
@@ -77,6 +84,8 @@ class Supervisor:
             while ready and not self._stops:
                 self._turn(self._next_restart_s())
                 self._restart_due()
+                for child in self._children:
+                    child.check_health()
             return ready
         finally:
             self._stop()
@@ -151,6 +160,8 @@ class _Child:
         self._output: IO[bytes] | None = None
         self._rest = b""
         self._started_at = 0.0
+        self._asked_at = 0.0
+        self._sick = 0
         self._stopping = False
 
     @property
@@ -159,8 +170,11 @@ class _Child:
 
     def start(self, selector: selectors.BaseSelector) -> None:
         self.restart_at = None
-        self._started_at = time.monotonic()
+        self._started_at = self._asked_at = time.monotonic()
+        self._sick = 0
         try:
+            if self.spec.before:
+                self.spec.before()
             process = subprocess.Popen(
                 self.spec.argv,
                 env={**os.environ, **self.spec.env},
@@ -170,7 +184,7 @@ class _Child:
                 start_new_session=True,  # Ctrl-C reaches this process alone, which then stops them in order
                 preexec_fn=bound_to_parent(),  # noqa: PLW1509 (this process has one thread)
             )
-        except OSError as error:
+        except (OSError, SetupFailed) as error:
             self._ended(f"cannot be started: {error}")
             return
         self._process, self._output = process, process.stdout
@@ -205,6 +219,17 @@ class _Child:
         self._close(selector)
         if not self._stopping:
             self._ended(f"ended with exit code {code}" if code >= 0 else f"was ended by signal {-code}")
+
+    def check_health(self) -> None:
+        """Kill a child that runs but does not do its work."""
+        now = time.monotonic()
+        if self._process is None or self.spec.healthy is None or now - self._asked_at < HEALTH_S:
+            return
+        self._asked_at = now
+        self._sick = 0 if self.spec.healthy() else self._sick + 1
+        if self._sick >= SICK_LIMIT:
+            self._emit("up", f"{self.spec.name} runs but does not answer; it is killed")
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def end(self, number: signal.Signals) -> None:
         """Send a signal; the child is not started again."""

@@ -61,7 +61,16 @@ def valkey_spec(data_dir: Path, *, stop_order: int) -> tuple[ChildSpec, str]:
         "loglevel": "warning",
     }
     argv = [str(_binary()), *(str(part) for name, value in options.items() for part in (f"--{name}", value))]
-    spec = ChildSpec(name="valkey", argv=argv, stop_order=stop_order, grace_s=GRACE_S, ready=answers(path))
+    spec = ChildSpec(
+        name="valkey",
+        argv=argv,
+        stop_order=stop_order,
+        grace_s=GRACE_S,
+        ready=answers(path),
+        # Something that cleans up /tmp may take the socket away from under a server that runs on.
+        before=lambda: socket_folder(data_dir),
+        healthy=answers(path),
+    )
     return spec, f"redis+socket://{path}?virtual_host=0"
 
 

@@ -19,6 +19,7 @@ log = structlog.get_logger()
 
 TICK_S = 0.25
 PATIENCE_S = 1.0
+BREATH_S = 0.5  #: between two attempts to reach a broker that is away
 
 
 class Gate:
@@ -104,6 +105,7 @@ def install_gate(app: Celery, gate: Gate, bell: Doorbell) -> None:
 
         def __init__(self, consumer: Any, **options: Any) -> None:
             self._timer: Any = None
+            self._stopped_at = 0.0
             super().__init__(consumer, **options)
 
         def start(self, consumer: Any) -> None:
@@ -113,7 +115,10 @@ def install_gate(app: Celery, gate: Gate, bell: Doorbell) -> None:
             bell.connect(lambda: consumer.call_soon(gate.evaluate, consumer))
 
         def stop(self, consumer: Any) -> None:  # noqa: ARG002 - celery's signature
-            """Look no more."""
+            """Look no more. Celery itself reconnects without a pause where a connection is opened late."""
+            if time.monotonic() - self._stopped_at < BREATH_S:
+                time.sleep(BREATH_S)
+            self._stopped_at = time.monotonic()
             bell.connect(None)
             if self._timer is not None:
                 self._timer.cancel()

@@ -20,10 +20,14 @@ from pathlib import Path
 from cli import supervisor
 from cli.supervisor import ChildSpec, Supervisor
 settings = json.loads(sys.argv[1])
-supervisor.FIRST_DELAY_S = 0.01
-def spec(name, script, stop_order=0, grace_s=5, ready=""):
-    check = (lambda: Path(ready).exists()) if ready else None
-    return ChildSpec(name=name, argv=["/bin/sh", "-c", script], stop_order=stop_order, grace_s=grace_s, ready=check)
+supervisor.FIRST_DELAY_S, supervisor.HEALTH_S, supervisor._IDLE_S = 0.01, 0.01, 0.05
+def exists(path):
+    return (lambda: Path(path).exists()) if path else None
+def spec(name, script, stop_order=0, grace_s=5, ready="", healthy=""):
+    return ChildSpec(
+        name=name, argv=["/bin/sh", "-c", script], stop_order=stop_order, grace_s=grace_s,
+        ready=exists(ready), healthy=exists(healthy),
+    )
 def emit(name, line):
     print(f"[{name}] {line}", flush=True)
 specs = [spec(**it) for it in settings]
@@ -162,3 +166,14 @@ def test_restarts_come_at_growing_intervals():
 
 def test_nothing_to_run_is_ready_at_once():
     assert Supervisor([], lambda *_: None)._start() is True
+
+
+def test_a_child_that_runs_but_does_not_do_its_work_starts_anew(tmp_path):
+    sign = tmp_path / "sign"
+    once = f"touch {sign}; echo started; sleep 600"
+    with supervised({"name": "a", "script": once, "healthy": str(sign)}) as process:
+        until(process, "[a] started")
+        sign.unlink()
+        lines = until(process, "[a] started")
+    assert "[up] a runs but does not answer; it is killed" in lines
+    assert any("was ended by signal 9" in line for line in lines)
