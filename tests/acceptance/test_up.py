@@ -9,7 +9,7 @@ import httpx
 from gridloom.states import JobState
 from tests.fixtures.live_fabric import component
 
-READY_WITHIN_S = 20.0  #: three on an idle machine; this one may run other tests meanwhile
+READY_WITHIN_S = 30.0  #: three on an idle machine; this one may run three other fabrics meanwhile
 STOPS_WITHIN_S = 10.0
 SLOW = """
 sleep 1
