@@ -6,6 +6,7 @@ id, the stage and the chunk number, so a million tasks cost no index and any tas
 
 import secrets
 import uuid
+from functools import lru_cache
 from typing import NewType
 
 from gridloom.states import Stage
@@ -39,10 +40,16 @@ def is_uuid(text: str) -> bool:
 
 def task_id(job_id: str, stage: Stage, chunk: int) -> TaskId:
     """Return the id of the task of `chunk` (0 for partition and assemble) in a job."""
+    return TaskId(_task_id_head(job_id, stage) + chunk.to_bytes(4, "big").hex())
+
+
+@lru_cache(maxsize=1024)
+def _task_id_head(job_id: str, stage: Stage) -> str:
+    """Return what the ids of a stage's tasks have in common: all but the last eight digits."""
     job = uuid.UUID(job_id).bytes
     head = job[:6] + bytes((0x80 | job[6] & 0x0F, job[7]))
-    tail = bytes((0x80 | _STAGES.index(stage), job[8], job[14], job[15])) + chunk.to_bytes(4, "big")
-    return TaskId(str(uuid.UUID(bytes=head + tail)))
+    tail = bytes((0x80 | _STAGES.index(stage), job[8], job[14], job[15]))
+    return str(uuid.UUID(bytes=head + tail + bytes(4)))[:-8]
 
 
 def parse_task_id(job_id: str, text: str) -> tuple[Stage, int]:

@@ -8,6 +8,10 @@ from sqlalchemy import Connection, Row, func, select
 from gridloom.states import TASK_LEASED, Stage
 from storage.tables import tasks
 
+# What nobody is shown costs more to read than the rest of the row: results are JSON.
+_HIDDEN = {"results", "chunk_key", "chunk_offset", "chunk_size", "chunk_sha256", "lease_until", "not_before"}
+_SHOWN = [column for column in tasks.c if column.name not in _HIDDEN]
+
 ORDERS = {
     "chunk_number": tasks.c.chunk,
     "state": tasks.c.state,
@@ -21,7 +25,7 @@ def page(
 ) -> list[Row[Any]]:
     """Return one page of a job's app tasks; `order` is a key of `ORDERS`."""
     sort = dict.fromkeys((ORDERS[order], tasks.c.chunk))
-    statement = select(tasks).where(tasks.c.job_id == job_id, tasks.c.stage == Stage.APP)
+    statement = select(*_SHOWN).where(tasks.c.job_id == job_id, tasks.c.stage == Stage.APP)
     statement = statement.order_by(*(column.desc() if descending else column.asc() for column in sort))
     if (
         order == "chunk_number" and not descending
@@ -32,7 +36,9 @@ def page(
 
 def find(connection: Connection, job_id: str, stage: Stage, chunk: int) -> Row[Any] | None:
     """Return one task, or None."""
-    statement = select(tasks).where(tasks.c.job_id == job_id, tasks.c.stage == stage, tasks.c.chunk == chunk)
+    statement = select(*_SHOWN).where(
+        tasks.c.job_id == job_id, tasks.c.stage == stage, tasks.c.chunk == chunk
+    )
     return connection.execute(statement).first()
 
 
