@@ -116,7 +116,7 @@ def specs(place: Place, console: Console) -> list[ChildSpec]:
     }
     for cache in ("cache/shared", "cache/users"):
         (folder / cache).mkdir(parents=True, exist_ok=True)
-    drain_s = float(os.environ.get("GRIDLOOM_DRAIN_S", "6"))
+    drain_s = float(os.environ.get("GRIDLOOM_DRAIN_S", "5"))
     return [
         *children,
         _part("api", control, 2, _API_GRACE_S, ready=answers_ready(place)),

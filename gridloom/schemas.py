@@ -1,6 +1,6 @@
 """schema.json: checks parameters against a component's JSON Schema (draft 7), without ever fetching anything."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 import jsonschema_rs
@@ -42,7 +42,20 @@ def check_params(schema: Schema | None, params: Mapping[str, Any], section: str)
         return
     for error in _validator(schema).iter_errors(dict(params)):
         place = "/".join(("/params", section, *(_escape(str(part)) for part in error.instance_path)))
-        raise BadParameters(f"{place}: {error.message}", field=place)
+        raise BadParameters(f"{place}: {_choice(schema, error.schema_path) or error.message}", field=place)
+
+
+def _choice(schema: Schema, path: Sequence[str | int]) -> str:
+    """Return what to say of a oneOf or anyOf between members to give, "" of anything else: the validator's own words
+    leave the members out."""
+    quantity = {"oneOf": "exactly one of", "anyOf": "at least one of"}.get(str(path[-1]) if path else "")
+    found: Any = schema
+    for part in path if quantity else ():
+        if "$ref" in found:
+            return ""
+        found = found[part]
+    names = [name for branch in found if isinstance(branch, dict) for name in branch.get("required", ())]
+    return f"give {quantity} {', '.join(names)}" if quantity and names else ""
 
 
 def _validator(schema: Schema) -> jsonschema_rs.Draft7Validator:

@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     python: str = Field(
         "", description="Interpreter for .py scripts without containers; empty: this one's base"
     )
-    drain_s: float = Field(6, description="How long a stopping worker lets running tasks finish")
+    drain_s: float = Field(5, description="How long a stopping worker lets running tasks finish")
     shared_cache_dir: Path | None = Field(None, description="Read-only folder that every task sees")
     user_cache_dir: Path | None = Field(None, description="Root of the folders that each owner's tasks share")
     log_cap_kib: int = Field(1024, description="Output kept of one task")

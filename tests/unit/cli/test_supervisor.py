@@ -170,7 +170,7 @@ def test_nothing_to_run_is_ready_at_once():
 
 def test_a_child_that_runs_but_does_not_do_its_work_starts_anew(tmp_path):
     sign = tmp_path / "sign"
-    once = f"touch {sign}; echo started; sleep 600"
+    once = f"touch {sign}; echo started; exec sleep 600"
     with supervised({"name": "a", "script": once, "healthy": str(sign)}) as process:
         until(process, "[a] started")
         sign.unlink()
