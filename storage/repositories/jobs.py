@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
 
 from gridloom.errors import BadState, NotFound
 from gridloom.ids import is_uuid
@@ -13,6 +13,9 @@ from storage.tables import jobs
 
 # A plan is long, and nobody who looks at a job needs it.
 _SHOWN = [column for column in jobs.c if column is not jobs.c.plan]
+# Built once: that costs more than running them.
+_VISIBLE = select(*_SHOWN).where(jobs.c.deleted_at.is_(None), jobs.c.id == bindparam("job_id"))
+_OF_OWNER = _VISIBLE.where(jobs.c.owner_id == bindparam("owner_id"))
 
 ORDERS = {
     "created_at": jobs.c.created_at,
@@ -40,7 +43,7 @@ def get(connection: Connection, owner_id: str, job_id: str) -> Row[Any]:
     Raises:
         NotFound: when the owner has no such job.
     """
-    return _one(connection, _of_owner(owner_id, job_id), job_id)
+    return _one(connection, _OF_OWNER, job_id, owner_id=owner_id)
 
 
 def linked(connection: Connection, job_id: str) -> Row[Any]:
@@ -49,7 +52,7 @@ def linked(connection: Connection, job_id: str) -> Row[Any]:
     Raises:
         NotFound: when it is gone.
     """
-    return _one(connection, _visible().where(jobs.c.id == job_id), job_id)
+    return _one(connection, _VISIBLE, job_id)
 
 
 def draft(connection: Connection, job_id: str, *, owner_id: str | None = None) -> Row[Any]:
@@ -59,8 +62,9 @@ def draft(connection: Connection, job_id: str, *, owner_id: str | None = None) -
         NotFound: when there is no such job, or it is not the owner's.
         BadState: when it was run already.
     """
-    statement = _visible().where(jobs.c.id == job_id) if owner_id is None else _of_owner(owner_id, job_id)
-    row = _one(connection, statement.with_for_update(), job_id)
+    owner = {} if owner_id is None else {"owner_id": owner_id}
+    statement = _OF_OWNER if owner else _VISIBLE
+    row = _one(connection, statement.with_for_update(), job_id, **owner)
     if row.state != JobState.NEW:
         raise BadState(f"job {job_id} is {row.state}; only a job in {JobState.NEW} may be changed or run")
     return row
@@ -126,16 +130,8 @@ def owned(connection: Connection, owner_id: str, job_ids: Collection[str]) -> li
     return list(connection.execute(statement).scalars())
 
 
-def _visible() -> Select[Any]:
-    return select(*_SHOWN).where(jobs.c.deleted_at.is_(None))
-
-
-def _of_owner(owner_id: str, job_id: str) -> Select[Any]:
-    return _visible().where(jobs.c.owner_id == owner_id, jobs.c.id == job_id)
-
-
-def _one(connection: Connection, statement: Select[Any], job_id: str) -> Row[Any]:
-    row = connection.execute(statement).first() if is_uuid(job_id) else None
+def _one(connection: Connection, statement: Select[Any], job_id: str, **owner: str) -> Row[Any]:
+    row = connection.execute(statement, {"job_id": job_id, **owner}).first() if is_uuid(job_id) else None
     if row is None:
         raise NotFound(f"there is no job {job_id[:64]!a}")
     return row
