@@ -34,7 +34,7 @@ Emit = Callable[[str, str], None]  #: takes a source's name and one line
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildSpec:
-    """One child. Children start in the order given, the next one after this one's `ready` has answered True.
+    """One child. The children of a wave start together, the next wave once `ready` of all these has answered True.
 
     `stop_order` is where it stands when all are stopped, and `grace_s` how long it then has before it is killed.
     `before` is called ahead of each start. `healthy` is asked every few seconds while the child runs; one that says
@@ -45,6 +45,7 @@ class ChildSpec:
     argv: Sequence[str | Path]
     stop_order: int
     grace_s: float
+    wave: int = 0
     env: Mapping[str, str] = field(default_factory=dict)
     ready: Callable[[], bool] | None = None
     before: Callable[[], object] | None = None
@@ -97,12 +98,14 @@ class Supervisor:
         self._stops += 1
 
     def _start(self) -> bool:
-        for child in self._children:
-            child.start(self._selector)
+        for wave in sorted({it.spec.wave for it in self._children}):
+            group = [it for it in self._children if it.spec.wave == wave]
+            for child in group:
+                child.start(self._selector)
             deadline = time.monotonic() + READY_WITHIN_S
-            while child.spec.ready and not self._stops and not (child.alive and child.spec.ready()):
+            while not self._stops and (late := [it.spec.name for it in group if not it.ready]):
                 if time.monotonic() > deadline:
-                    self._emit("up", f"{child.spec.name} was not ready within {READY_WITHIN_S:.0f} s")
+                    self._emit("up", f"{' and '.join(late)} not ready within {READY_WITHIN_S:.0f} s")
                     return False
                 self._turn(_POLL_S)
                 if self._gave_up():
@@ -167,6 +170,10 @@ class _Child:
     @property
     def alive(self) -> bool:
         return self._process is not None
+
+    @property
+    def ready(self) -> bool:
+        return self.spec.ready is None or (self.alive and self.spec.ready())
 
     def start(self, selector: selectors.BaseSelector) -> None:
         self.restart_at = None

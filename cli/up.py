@@ -171,7 +171,9 @@ def _part(
     ready: Callable[[], bool] | None = None,
 ) -> ChildSpec:
     argv = [sys.executable, "-P", "-m", package]
-    return ChildSpec(name=package, argv=argv, env=env, stop_order=stop_order, grace_s=grace_s, ready=ready)
+    return ChildSpec(
+        name=package, argv=argv, env=env, stop_order=stop_order, grace_s=grace_s, wave=1, ready=ready
+    )
 
 
 def _announce(place: Place, runner: str, *, as_json: bool) -> None:

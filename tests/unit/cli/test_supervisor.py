@@ -23,10 +23,10 @@ settings = json.loads(sys.argv[1])
 supervisor.FIRST_DELAY_S, supervisor.HEALTH_S, supervisor._IDLE_S = 0.01, 0.01, 0.05
 def exists(path):
     return (lambda: Path(path).exists()) if path else None
-def spec(name, script, stop_order=0, grace_s=5, ready="", healthy=""):
+def spec(name, script, stop_order=0, grace_s=5, wave=0, ready="", healthy=""):
     return ChildSpec(
         name=name, argv=["/bin/sh", "-c", script], stop_order=stop_order, grace_s=grace_s,
-        ready=exists(ready), healthy=exists(healthy),
+        wave=wave, ready=exists(ready), healthy=exists(healthy),
     )
 def emit(name, line):
     print(f"[{name}] {line}", flush=True)
@@ -80,12 +80,19 @@ def test_lines_carry_the_name_of_the_child_and_the_last_one_needs_no_end():
         assert process.wait() == 0
 
 
-def test_a_child_starts_when_the_one_before_is_ready(tmp_path):
+def test_a_wave_starts_when_the_one_before_is_ready(tmp_path):
     flag = tmp_path / "flag"
     first = {"name": "a", "script": f"sleep 0.1; echo up; touch {flag}; exec sleep 60", "ready": str(flag)}
-    with supervised(first, {"name": "b", "script": "echo up; exec sleep 60"}) as process:
+    with supervised(first, {"name": "b", "script": "echo up; exec sleep 60", "wave": 1}) as process:
         lines = until(process, "[b] up")
         assert [it for it in lines if it.endswith(" up")] == ["[a] up", "[b] up"]
+
+
+def test_children_of_a_wave_do_not_wait_for_each_other(tmp_path):
+    flag = tmp_path / "flag"
+    first = {"name": "a", "script": "echo up; exec sleep 60", "ready": str(flag)}
+    with supervised(first, {"name": "b", "script": f"touch {flag}; exec sleep 60"}) as process:
+        until(process, "[up] READY")
 
 
 def test_what_dies_is_started_again():
