@@ -114,7 +114,7 @@ class Weather(RuleBasedStateMachine):
     @rule()
     def wait_long(self):
         """Hints grow so old that they count as lost."""
-        self.write(update(tasks).where(tasks.c.hinted_at.is_not(None)).values(hinted_at=LONG_AGO))
+        self.write(update(tasks).where(tasks.c.state == TaskState.ASSIGNED).values(hinted_at=LONG_AGO))
 
     # What workers do.
 
