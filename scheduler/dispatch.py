@@ -26,6 +26,7 @@ from storage.repositories import job_states, workers
 log = structlog.get_logger()
 
 _LOST_AFTER_S = 3.0
+_UNREADABLE = NoPlace(why="this version of Gridloom can't read the job's plan", final=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Dispatcher:
         """Read and parse the plans of jobs that are new; forget those of jobs that have ended."""
         new = [job_id for job_id in job_ids if job_id not in self._plans]
         known = self._plans | (job_states.plans(connection, new) if new else {})
-        self._plans = {job_id: known[job_id] for job_id in job_ids}
+        self._plans = {job_id: known[job_id] for job_id in job_ids if job_id in known}
 
     def _place(
         self, jobs: Sequence[AnyRow], machines: Sequence[Machine]
@@ -77,6 +78,9 @@ class Dispatcher:
         homeless: dict[str, NoPlace] = {}
         warnings: dict[str, str] = {}
         for job in jobs:
+            if job.id not in self._plans:
+                homeless[job.id] = _UNREADABLE
+                continue
             for stage in _open_stages(JobState(job.state)):
                 found = place(
                     self._plans[job.id].stage(stage).needs, machines, clamp=self._settings.clamp_needs

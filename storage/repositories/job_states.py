@@ -4,6 +4,8 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
+import structlog
+from pydantic import ValidationError
 from sqlalchemy import Connection, and_, bindparam, delete, or_, select, update
 
 from gridloom.plan import JobPlan
@@ -34,6 +36,8 @@ _LIVE_JOBS = (
     .where(jobs.c.state.in_([state.value for state in JOB_LIVE]))
     .order_by(jobs.c.priority.desc(), jobs.c.submitted_at, jobs.c.id)
 )
+
+log = structlog.get_logger()
 
 
 def now(connection: Connection) -> datetime:
@@ -129,9 +133,15 @@ def live_jobs(connection: Connection) -> list[AnyRow]:
 
 
 def plans(connection: Connection, job_ids: Sequence[str]) -> dict[str, JobPlan]:
-    """Return the plans of jobs that were run."""
+    """Return the plans of jobs that were run, without those that this version can't read."""
     found = connection.execute(select(jobs.c.id, jobs.c.plan).where(jobs.c.id.in_(job_ids)))
-    return {row.id: plan_of(row) for row in found}
+    readable: dict[str, JobPlan] = {}
+    for row in found:
+        try:
+            readable[row.id] = plan_of(row)
+        except ValidationError as error:
+            log.error("plan_unreadable", job=row.id, error=str(error))
+    return readable
 
 
 def overdue(connection: Connection) -> list[str]:

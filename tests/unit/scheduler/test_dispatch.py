@@ -15,7 +15,7 @@ from gridloom.devices import Needs
 from gridloom.states import Stage, TaskState
 from scheduler.bundles import WINDOW
 from scheduler.dispatch import Dispatcher
-from storage.tables import accounts
+from storage.tables import accounts, jobs
 from tests.fixtures.fabric import Fabric, chunk, open_database, plan_of, stage_of
 
 QUEUE = "cpu.c1.m1"
@@ -193,6 +193,19 @@ def test_a_job_without_a_place_is_named_with_the_reason_until_it_has_one(fabric,
     assert dispatcher.round() == {}
     assert fabric.job(job_id).warning == ""
     assert len(queues.sent) == 1
+
+
+def test_a_job_whose_plan_cannot_be_read_stops_no_other(fabric, dispatcher, queues):
+    fabric.worker()
+    broken, good = fabric.run_chunks(1), fabric.run_chunks(1)
+    with fabric.database.write() as connection:
+        connection.execute(update(jobs).where(jobs.c.id == broken).values(plan={"from": "another version"}))
+    with capture_logs() as logs:
+        homeless = dispatcher.round()
+    assert homeless.keys() == {broken}
+    assert homeless[broken].final
+    assert jobs_of(queues) == {good: 1}
+    assert [it["event"] for it in logs] == ["plan_unreadable"]
 
 
 def test_an_apps_clamped_needs_are_shown_from_the_start(database, queues):

@@ -179,6 +179,22 @@ def test_two_that_both_believe_to_lead_do_no_harm(fabric, scheduler, queues, bel
     assert len(fabric.outputs(job_id)) == 5
 
 
+def test_a_job_that_cannot_be_understood_stops_no_other(fabric, scheduler, monkeypatch, logs):
+    broken, good = fabric.run_chunks(1), fabric.run_chunks(1)
+    moved = []
+
+    def progress(_connection, job_id, _settings):
+        moved.append(job_id)
+        if job_id == broken:
+            raise ValueError("no such thing")
+        return False
+
+    monkeypatch.setattr("scheduler.loop.progress", progress)
+    scheduler.step({broken, good})
+    assert set(moved) == {broken, good}
+    assert [it["job"] for it in logs if it["event"] == "job_not_moved"] == [broken]
+
+
 def test_names_of_nothing_do_no_harm(fabric, scheduler):
     scheduler.step({"", "nothing"})
     draft = fabric.draft()
