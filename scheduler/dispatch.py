@@ -36,6 +36,7 @@ class Candidate:
     job: AnyRow
     stage: Stage
     placement: Placement
+    flying: int  #: tasks that are handed out already
 
 
 class Dispatcher:
@@ -54,7 +55,7 @@ class Dispatcher:
             machines = live_machines(connection, self._settings)
             flying = queries.in_flight(connection)
             self._learn_plans(connection, [job.id for job in jobs])
-        candidates, homeless = self._place(jobs, machines)
+        candidates, homeless = self._place(jobs, machines, flying)
         if not candidates:
             return homeless
         depths = self._queues.depths({candidate.placement.queue for candidate in candidates})
@@ -72,11 +73,12 @@ class Dispatcher:
         self._plans = {job_id: known[job_id] for job_id in job_ids if job_id in known}
 
     def _place(
-        self, jobs: Sequence[AnyRow], machines: Sequence[Machine]
+        self, jobs: Sequence[AnyRow], machines: Sequence[Machine], flying: Sequence[AnyRow]
     ) -> tuple[list[Candidate], dict[str, NoPlace]]:
         candidates: list[Candidate] = []
         homeless: dict[str, NoPlace] = {}
         warnings: dict[str, str] = {}
+        out = {(row.job_id, row.stage): row.total for row in flying}
         for job in jobs:
             if job.id not in self._plans:
                 homeless[job.id] = _UNREADABLE
@@ -89,7 +91,7 @@ class Dispatcher:
                     homeless[job.id] = found
                     warnings[job.id] = found.why
                 else:
-                    candidates.append(Candidate(job, stage, found))
+                    candidates.append(Candidate(job, stage, found, out.get((job.id, stage), 0)))
                     warnings[job.id] = warnings.get(job.id) or found.warning
         self._show(jobs, warnings)
         return candidates, homeless
@@ -149,7 +151,7 @@ class Dispatcher:
 
     def _bundles(self, connection: Connection, candidate: Candidate, count: int) -> list[Hint]:
         job, stage, placement = candidate.job, candidate.stage, candidate.placement
-        remaining = max(job.chunks - job.completed, 1)
+        remaining = max(job.chunks - job.completed - candidate.flying, 1)
         size = bundle_size(
             Pace(completed=job.completed, busy_s=job.busy_s, remaining=remaining), placement.slots
         )

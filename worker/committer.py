@@ -17,7 +17,7 @@ from worker.log_segments import pack_lines
 
 log = structlog.get_logger()
 
-FLUSH_S = 0.25
+FLUSH_S = 0.5
 FLUSH_BYTES = 8 * 1024 * 1024
 WAIT_BYTES = 2 * FLUSH_BYTES  #: with so much waiting, whoever brings more has to wait as well
 
@@ -46,7 +46,7 @@ class Committer:
         self._thread.start()
 
     def add(self, outcome: Outcome) -> None:
-        """Commit an outcome within a quarter of a second; waits while too much is waiting already."""
+        """Commit an outcome within half a second; waits while too much is waiting already."""
         with self._changed:
             self._changed.wait_for(lambda: self._bytes < WAIT_BYTES or self._stopping)
             first = not self._waiting

@@ -97,6 +97,20 @@ def test_known_short_tasks_travel_in_bundles(fabric, dispatcher, queues):
     assert [it for _, hint in queues.sent for it in hint.chunks] == list(range(150))
 
 
+def test_bundles_shrink_with_what_is_not_handed_out_yet(fabric, dispatcher, queues):
+    fabric.worker(slots=1)
+    job_id = fabric.run_chunks(300)
+    fabric.set_job(job_id, completed=10, busy_s=0.1)
+    sizes = []
+    for _ in range(6):
+        dispatcher.round()
+        sizes.append(len(queues.sent[-1][1].chunks))
+        del queues.sent[0]
+    assert sizes[0] == 50
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1] < 20
+
+
 def test_chunks_that_infrastructure_failed_before_travel_alone(fabric, dispatcher, queues):
     fabric.worker(slots=2)
     job_id = fabric.run_chunks(60)
