@@ -2,7 +2,7 @@
 
 After Polychronopoulos and Kuck, "Guided self-scheduling" (1987): a share of what remains, so that bundles shrink
 towards the end and no machine is left with the tail; bounded by half a second of work, so that a lost bundle is
-cheap and the first result early.
+cheap and the first result early, and from below by what is worth a trip to the control plane and back.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from math import ceil
 from gridloom.wire import BUNDLE_MAX
 
 BUNDLE_S = 0.5
+LEAST_S = 0.05  #: of work in a bundle, if there is so much: a claim and a commit cost some 10 ms
 WINDOW = 3  #: hints that may wait in a class's queue, times its slots
 
 
@@ -35,7 +36,8 @@ def bundle_size(pace: Pace, slots: int) -> int:
         return 1
     by_time = BUNDLE_MAX if pace.mean_s * BUNDLE_MAX <= BUNDLE_S else max(1, int(BUNDLE_S / pace.mean_s))
     by_share = max(1, ceil(pace.remaining / (2 * max(slots, 1))))
-    return min(by_time, by_share, BUNDLE_MAX)
+    worth = BUNDLE_MAX if pace.mean_s * BUNDLE_MAX <= LEAST_S else max(1, int(LEAST_S / pace.mean_s))
+    return min(by_time, max(by_share, worth))
 
 
 def room(waiting: int, slots: int) -> int:

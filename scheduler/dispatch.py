@@ -151,7 +151,9 @@ class Dispatcher:
 
     def _bundles(self, connection: Connection, candidate: Candidate, count: int) -> list[Hint]:
         job, stage, placement = candidate.job, candidate.stage, candidate.placement
-        remaining = max(job.chunks - job.completed - candidate.flying, 1)
+        # While the partitioner runs, more is to come than is known.
+        out = candidate.flying if job.state == JobState.PARTITIONED else 0
+        remaining = max(job.chunks - job.completed - out, 1)
         size = bundle_size(
             Pace(completed=job.completed, busy_s=job.busy_s, remaining=remaining), placement.slots
         )

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridloom.wire import BUNDLE_MAX
-from scheduler.bundles import BUNDLE_S, WINDOW, Pace, bundle_size, room, split
+from scheduler.bundles import BUNDLE_S, LEAST_S, WINDOW, Pace, bundle_size, room, split
 
 paces = st.builds(
     Pace,
@@ -27,16 +27,16 @@ def test_a_bundle_has_one_to_64_chunks_and_no_more_than_half_a_second_of_work(pa
 
 
 @given(paces, st.integers(1, 512))
-def test_a_bundle_is_no_more_than_its_share_of_what_remains(pace, slots):
+def test_a_bundle_is_no_more_than_its_share_of_what_remains_if_that_is_worth_a_trip(pace, slots):
     size = bundle_size(pace, slots)
-    assert size == 1 or size <= pace.remaining / (2 * slots) + 1
+    assert size == 1 or size <= pace.remaining / (2 * slots) + 1 or size * pace.mean_s <= LEAST_S * 1.001
 
 
 @given(st.integers(1, 64), st.integers(1, 5_000))
 def test_bundles_shrink_to_single_chunks_at_the_tail(slots, remaining):
     sizes = []
     while remaining:
-        sizes.append(min(bundle_size(pace(0.001, remaining), slots), remaining))
+        sizes.append(min(bundle_size(pace(0.03, remaining), slots), remaining))
         remaining -= sizes[-1]
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[-1] == 1
@@ -47,6 +47,11 @@ def test_a_chunk_travels_alone_while_the_pace_is_unknown_or_slow():
     assert bundle_size(pace(2.0, 1_000_000), 4) == 1
     assert bundle_size(pace(0.1, 1_000_000), 4) == 5
     assert bundle_size(pace(0.0, 1_000_000), 4) == BUNDLE_MAX
+
+
+def test_tiny_tasks_stay_together_to_the_end():
+    assert bundle_size(pace(0.01, 3), 4) == 5
+    assert bundle_size(pace(0.0001, 3), 4) == BUNDLE_MAX
 
 
 @given(st.integers(0, 10_000), slots)
