@@ -61,10 +61,10 @@ def test_a_schema_that_refers_to_itself_ends():
 
 def test_a_choice_between_members_names_them():
     schema = {"oneOf": [{"required": ["lines"]}, {"required": ["size"]}]}
-    with pytest.raises(BadParameters, match="^/params/partitioner: give exactly one of lines, size$"):
+    with pytest.raises(BadParameters, match=r"^/params/partitioner: give exactly one of lines, size$"):
         check_params(schema, {}, "partitioner")
     with pytest.raises(BadParameters, match="exactly one of lines, size"):
         check_params(schema, {"lines": 1, "size": 2}, "partitioner")
     nested = {"properties": {"cut": {"anyOf": [{"required": ["at"]}, {"required": ["by"]}]}}}
-    with pytest.raises(BadParameters, match="^/params/app/cut: give at least one of at, by$"):
+    with pytest.raises(BadParameters, match=r"^/params/app/cut: give at least one of at, by$"):
         check_params(nested, {"cut": {}}, "app")
