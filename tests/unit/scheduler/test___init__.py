@@ -134,6 +134,22 @@ class Weather(RuleBasedStateMachine):
             *(it for hint in taken for it in self.claim(name, hint.job_id, hint.stage, *hint.chunks))
         )
 
+    @rule(target=leases, name=st.sampled_from("ab"))
+    def serve(self, name):
+        """Let a round go as it should, up to the claim of all that waits."""
+        if name not in self.workers:
+            self.start_worker(name)
+        if not self.job_ids:
+            self.job_ids.append(self.fabric.run(plan_of(max_task_retries=2)))
+        self.wait()
+        self.wait_long()
+        self.progress()
+        self.dispatch()
+        taken, self.queue.hints = self.queue.hints, []
+        return multiple(
+            *(it for hint in taken for it in self.claim(name, hint.job_id, hint.stage, *hint.chunks))
+        )
+
     @rule(lease=leases)
     def renew(self, lease):
         kept = self.fabric.renew(lease.worker_id, lease.job_id, lease.stage, (lease.chunk, lease.attempt))
@@ -299,5 +315,5 @@ class Weather(RuleBasedStateMachine):
 
 TestWeather = pytest.mark.timeout(300)(Weather.TestCase)
 TestWeather.settings = settings(
-    max_examples=20, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
