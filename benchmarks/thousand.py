@@ -15,7 +15,7 @@ from benchmarks.figures import Figure
 from benchmarks.memory import cpu_s
 
 TITLE = "1,000 tasks of a stand-alone script, 2 at a time, run to Complete"
-_TASKS, _ROUNDS = 1_000, 3
+_TASKS, _ROUNDS = 1_000, 5
 _SLOTS = 2
 _LINE = "the quick brown fox jumps over the lazy dog " * 20 + "\n"
 _SCRIPT = """
