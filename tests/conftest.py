@@ -1,3 +1,9 @@
 """Fixtures of every test; they live by theme in `tests/fixtures`."""
 
+import signal
+
 pytest_plugins = ["tests.fixtures.control_plane", "tests.fixtures.postgres", "tests.fixtures.valkey"]
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and so would every child that they interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
