@@ -150,13 +150,13 @@ def _whole(connection: Connection, job_id: str, result: AttemptResult) -> Attemp
     if not total:
         message = "the partitioner wrote no chunk"
         return result.model_copy(update={"reason": EndReason.BAD_OUTPUT, "message": message})
+    found = tasks.app_chunks(connection, job_id, below=total)
+    if found < total:
+        message = f"{found} of {total} chunks were registered"
+        return result.model_copy(update={"reason": EndReason.RUNNER_FAILED, "message": message})
     undone = tasks.drop_from(connection, job_id, total)
     job_states.add_counts(connection, job_id, completed=-undone)
-    found = tasks.app_chunks(connection, job_id)
-    if found == total:
-        return result
-    message = f"{found} of {total} chunks were registered"
-    return result.model_copy(update={"reason": EndReason.RUNNER_FAILED, "message": message})
+    return result
 
 
 def _row(result: AttemptResult) -> dict[str, Any]:

@@ -362,10 +362,12 @@ def drop_from(connection: Connection, job_id: str, first: int) -> int:
     return sum(row.state == TaskState.COMPLETED for row in gone)
 
 
-def app_chunks(connection: Connection, job_id: str) -> int:
-    """Count a job's app tasks."""
+def app_chunks(connection: Connection, job_id: str, *, below: int) -> int:
+    """Count a job's app tasks whose chunk is below a number."""
     return connection.execute(
-        select(func.count()).where(tasks.c.job_id == job_id, tasks.c.stage == Stage.APP)
+        select(func.count()).where(
+            tasks.c.job_id == job_id, tasks.c.stage == Stage.APP, tasks.c.chunk < below
+        )
     ).scalar_one()
 
 

@@ -137,18 +137,24 @@ class Weather(RuleBasedStateMachine):
     @rule(target=leases, name=st.sampled_from("ab"))
     def serve(self, name):
         """Let a round go as it should, up to the claim of all that waits."""
-        if name not in self.workers:
-            self.start_worker(name)
-        if not self.job_ids:
-            self.job_ids.append(self.fabric.run(plan_of(max_task_retries=2)))
-        self.wait()
-        self.wait_long()
-        self.progress()
-        self.dispatch()
-        taken, self.queue.hints = self.queue.hints, []
-        return multiple(
-            *(it for hint in taken for it in self.claim(name, hint.job_id, hint.stage, *hint.chunks))
-        )
+        return multiple(*self.round(name))
+
+    @rule(target=leases, name=st.sampled_from("ab"))
+    def work(self, name):
+        """Let a round go as it should, to the end of every task."""
+        won = self.round(name)
+        for lease in won:
+            if lease.stage is Stage.APP:
+                self.commit(lease)
+        return multiple(*won)
+
+    @rule(target=leases, lease=leases, name=st.sampled_from("ab"))
+    def overtake(self, lease, name):
+        """Let a lease lapse, another worker claim the task, and the first commit all the same."""
+        self.lapse(lease)
+        won = self.round(name)
+        self.commit(lease, total=1)
+        return multiple(*won)
 
     @rule(lease=leases)
     def renew(self, lease):
@@ -260,6 +266,18 @@ class Weather(RuleBasedStateMachine):
             self.log.__exit__(None, None, None)
             self.database.close()
             shutil.rmtree(self.folder)
+
+    def round(self, name):
+        if name not in self.workers:
+            self.start_worker(name)
+        if not self.job_ids:
+            self.job_ids.append(self.fabric.run(plan_of(max_task_retries=2)))
+        self.wait()
+        self.wait_long()
+        self.progress()
+        self.dispatch()
+        taken, self.queue.hints = self.queue.hints, []
+        return [it for hint in taken for it in self.claim(name, hint.job_id, hint.stage, *hint.chunks)]
 
     def calm(self):
         worker_ids = [self.fabric.worker(name) for name in "ab"]

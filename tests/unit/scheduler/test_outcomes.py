@@ -197,6 +197,14 @@ def test_a_gap_among_the_chunks_fails_the_attempt(fabric, partitioning):
     assert fabric.state(job_id) is JobState.PARTITIONING
 
 
+def test_a_partitioner_that_failed_takes_no_chunk_away(fabric, partitioning):
+    worker_id, job_id = partitioning
+    fabric.register(worker_id, job_id, 1, chunk(9))
+    fabric.commit(worker_id, job_id, Stage.PARTITION, result(0, 1, total=5))
+    assert [row.chunk for row in fabric.tasks(job_id)] == [0, 1, 2, 9]
+    assert counters(fabric, job_id) == (4, 0)
+
+
 def test_a_partitioner_without_chunks_fails_the_job_and_says_so(fabric, partitioning):
     worker_id, job_id = partitioning
     fabric.commit(worker_id, job_id, Stage.PARTITION, result(0, 1))
