@@ -49,15 +49,15 @@ class Ledger:
         self._closed = False
 
     def reserve(self, needs: Needs, wait_s: float) -> Reservation | None:
-        """Reserve what the needs name, waiting at most `wait_s`; None when it did not come free or never can.
-
-        Needs of more than the machine has are cut down to it: only a scheduler that was told to do so sends them.
-        """
-        cores = min(needs.cores, self._all.cores)
-        memory_mib = min(needs.memory_mib, self._all.memory_mib)
+        """Reserve what the needs name, waiting at most `wait_s`; None when it did not come free or never can."""
+        cores, memory_mib = needs.cores, needs.memory_mib
         ticket = object()
         deadline = time.monotonic() + wait_s
         with self._changed:
+            if not self._all.holds(needs):
+                # A hint for a larger machine of the same class: waiting keeps it from racing round the queue.
+                self._changed.wait_for(lambda: self._closed, wait_s)
+                return None
             self._line.append(ticket)
             try:
                 while not self._closed:
