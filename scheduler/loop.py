@@ -49,7 +49,7 @@ class Scheduler:
     def run(self, stop: threading.Event) -> None:
         """Schedule until `stop` is set."""
         while not stop.is_set():
-            woken = self._wakeup.wait(self._pause_s())
+            woken = self._wait(stop)
             try:
                 self.step(woken)
             except DBAPIError as error:
@@ -78,6 +78,13 @@ class Scheduler:
             homeless = self._dispatcher.round()
             for job_id in self._reconciler.end_homeless(homeless):
                 self._wakeup.cancel(job_id)
+
+    def _wait(self, stop: threading.Event) -> set[str]:
+        if time.monotonic() < self._leads_until:
+            return self._wakeup.wait(self._pause_s())
+        # Wake-ups are the leader's: one that a follower took would be lost.
+        stop.wait(self._pause_s())
+        return set()
 
     def _pause_s(self) -> float:
         return max(0.05, min(self._next_tick - time.monotonic(), self._settings.tick_s * _IDLE_TICKS))

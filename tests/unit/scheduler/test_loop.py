@@ -251,3 +251,17 @@ def test_a_wake_up_is_acted_on_at_once(fabric, queues, store, valkey):
         wakeup.notify("")
         thread.join(10)
     assert len(queues.waiting) == 1
+
+
+def test_a_follower_leaves_wake_ups_to_the_leader(fabric, scheduler, queues, store, valkey):
+    scheduler.step(set())
+    stop = threading.Event()
+    with closing(Wakeup(valkey)) as wakeup:
+        follower = Scheduler(fabric.database, store, queues, wakeup, fabric.settings)
+        thread = threading.Thread(target=follower.run, args=(stop,))
+        thread.start()
+        wakeup.notify("job")
+        stop.wait(0.3)
+        stop.set()
+        thread.join(10)
+        assert wakeup.wait(0.1) == {"job"}
