@@ -13,8 +13,10 @@ from gridloom.schemas import check_params
 from gridloom.sources import SourceSpec
 from gridloom.tags import parse_tag
 from gridloom.wire import ComponentRef
+from storage.destinations.catalog import check_deliverable
 from storage.repositories import components
 from storage.repositories.components import ComponentRow
+from storage.sources.catalog import check_fetchable
 
 _LONGEST_S = 10 * 365 * 86_400.0
 
@@ -71,12 +73,14 @@ def make_plan(job: Row[Any], config: Mapping[str, Any], blocks: Blocks) -> JobPl
     """Return the plan of a draft; `config` is the job's own with what the run call changed.
 
     Raises:
-        BadInput: when source or destination are missing, or a component asks for a secret that doesn't exist.
+        BadInput: when source or destination are missing or not built into this version, or a component asks for a
+            secret that doesn't exist.
         BadState: when the source is a file that has not arrived, or whose arrival was not confirmed.
     """
     if not job.data_destination:
         raise BadInput(f"job {job.id} has no data destination", field="dataDestination")
     destination = job.data_destination
+    check_deliverable(destination["dataSourceDescriptor"])
     return JobPlan(
         **{role: _stage(role, getattr(blocks, role), job.params) for role in ROLES},
         source=_source(job),
@@ -93,6 +97,7 @@ def _source(job: Row[Any]) -> SourceSpec:
         raise BadInput(f"job {job.id} has no data source", field="dataSource")
     source, upload = job.data_source, job.upload or {}
     descriptor, params = source["dataSourceDescriptor"], source["params"]
+    check_fetchable(descriptor)
     if descriptor != "file":
         return SourceSpec(descriptor=descriptor, params=params)
     check_arrived(job)

@@ -1,14 +1,12 @@
-"""Every kind of destination: what its params must look like, and what becomes of a job's output there."""
+"""Every kind of destination: what its params must look like, and which this version serves."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from gridloom.errors import AttemptFailed, BadInput
-from gridloom.states import EndReason
+from gridloom.errors import BadInput
 from storage.descriptors import DESTINATIONS, S3_KINDS, Descriptor, check_bucket_params, known_descriptor
 
-#: Whether the fabric keeps the output in its own store, for the kinds built into this version.
-KEEPS_OUTPUT: dict[Descriptor, bool] = {Descriptor.BUCKET: True, Descriptor.BYPASS: False}
+DELIVERED = (Descriptor.BUCKET, Descriptor.BYPASS)  #: the kinds built into this version
 _FIELD = "dataDestination"
 
 
@@ -31,14 +29,14 @@ def check_destination(descriptor: str, params: Mapping[str, Any]) -> None:
         check_bucket_params(params, _FIELD, name_required=False)
 
 
-def keeps_output(descriptor: str) -> bool:
-    """Return whether output for this destination is kept in the fabric's own store.
+def check_deliverable(descriptor: str) -> None:
+    """Check that this version can deliver to a kind of destination.
 
     Raises:
-        AttemptFailed: when the kind is not built into this version.
+        BadInput: naming the field.
     """
-    try:
-        return KEEPS_OUTPUT[check_destination_kind(descriptor)]
-    except (BadInput, KeyError) as error:
-        problem = f"destination {descriptor!r} is not built into this version; use {', '.join(KEEPS_OUTPUT)}"
-        raise AttemptFailed(EndReason.DESTINATION, problem) from error
+    if check_destination_kind(descriptor) not in DELIVERED:
+        raise BadInput(
+            f"destination {descriptor!r} is not built into this version; use {', '.join(DELIVERED)}",
+            field=f"{_FIELD}.dataSourceDescriptor",
+        )

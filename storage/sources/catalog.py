@@ -58,6 +58,19 @@ def check_source(descriptor: str, params: Mapping[str, Any], allow: PrivateHosts
             raise BadInput(f"{place}: {error.message}", field=place) from error
 
 
+def check_fetchable(descriptor: str) -> None:
+    """Check that this version can fetch a kind of source.
+
+    Raises:
+        BadInput: naming the field.
+    """
+    if check_source_kind(descriptor) not in FETCHERS:
+        raise BadInput(
+            f"data source {descriptor!r} is not built into this version; use {', '.join(FETCHERS)}",
+            field=f"{_FIELD}.dataSourceDescriptor",
+        )
+
+
 def fetch_source(spec: SourceSpec, into: Path, context: SourceContext) -> list[Path]:
     """Fetch a source into the existing folder `into` and return its files.
 
@@ -66,8 +79,7 @@ def fetch_source(spec: SourceSpec, into: Path, context: SourceContext) -> list[P
         StoreUnavailable: when the object store can't be read now.
     """
     try:
-        fetcher = FETCHERS[check_source_kind(spec.descriptor)]
-    except (BadInput, KeyError) as error:
-        problem = f"data source {spec.descriptor!r} is not built into this version; use {', '.join(FETCHERS)}"
-        raise AttemptFailed(EndReason.DATA_SOURCE, problem) from error
-    return fetcher(spec, into, context)
+        check_fetchable(spec.descriptor)
+    except BadInput as error:
+        raise AttemptFailed(EndReason.DATA_SOURCE, error.message) from error
+    return FETCHERS[Descriptor(spec.descriptor)](spec, into, context)

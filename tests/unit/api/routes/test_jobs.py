@@ -255,6 +255,13 @@ def test_a_run_needs_source_and_destination(draft, hello, missing):
     assert f"has no {missing.replace('_', ' ')}" in error_of(hello.post(f"/v1/customer/jobs/{job_id}/run"))
 
 
+@pytest.mark.parametrize("end", ["dataSource", "dataDestination"])
+def test_a_run_refuses_ends_that_this_version_does_not_serve(draft, hello, end):
+    bucket = {"dataSourceDescriptor": "aws", "params": {"bucketName": "b", "name": "in.txt"}}
+    job_id = draft(**{end: bucket})["id"]
+    assert "'aws' is not built into this version" in error_of(hello.post(f"/v1/customer/jobs/{job_id}/run"))
+
+
 def test_a_secret_that_does_not_exist_stops_the_run(draft, hello, pack):
     hello.post("/v1/dev/apps", json={"data": pack(version="0.2", platform_config={"secrets": ["HF"]})})
     hello.post("/v1/dev/apps/hello@0.2/activate")

@@ -2,9 +2,8 @@
 
 import pytest
 
-from gridloom.errors import AttemptFailed, BadInput
-from gridloom.states import EndReason
-from storage.destinations.catalog import check_destination, keeps_output
+from gridloom.errors import BadInput
+from storage.destinations.catalog import check_deliverable, check_destination
 
 
 @pytest.mark.parametrize("descriptor", ["bucket", "bypass"])
@@ -25,9 +24,8 @@ def test_the_s3_kinds_need_a_bucket() -> None:
         check_destination("gcp", {"name": "/out"})
 
 
-def test_the_bucket_keeps_output_and_bypass_drops_it() -> None:
-    assert keeps_output("bucket")
-    assert not keeps_output("bypass")
-    with pytest.raises(AttemptFailed, match="not built into this version") as caught:
-        keeps_output("aws")
-    assert caught.value.reason is EndReason.DESTINATION
+def test_only_what_is_built_in_can_be_delivered_to() -> None:
+    check_deliverable("bucket")
+    check_deliverable("bypass")
+    with pytest.raises(BadInput, match="'aws' is not built into this version; use bucket, bypass"):
+        check_deliverable("aws")
