@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from gridloom.ids import new_uuid
+from gridloom.sources import BYPASS_DATA
 from gridloom.wire import INLINE_CHUNK_BYTES, BlobSpan, Claimed, LogSegment
 from storage.blobs import BlobStore
 from storage.columns import AnyRow
@@ -66,7 +67,10 @@ def inline_chunks(store: BlobStore, rows: Sequence[AnyRow]) -> tuple[tuple[Claim
                 offset=base + row.chunk_offset - start,
             )
         at = end
-    return tuple(claimed.get(row.chunk) or _stored(row) for row in rows), bytes(tail)
+    dummy_at = len(tail)
+    if any(row.chunk_size and not row.chunk_key for row in rows):
+        tail += BYPASS_DATA
+    return tuple(claimed.get(row.chunk) or _stored(row, dummy_at) for row in rows), bytes(tail)
 
 
 def _adjoin(left: AnyRow, right: AnyRow) -> bool:
@@ -75,8 +79,9 @@ def _adjoin(left: AnyRow, right: AnyRow) -> bool:
     )
 
 
-def _stored(row: AnyRow) -> Claimed:
+def _stored(row: AnyRow, dummy_at: int) -> Claimed:
     if not row.chunk_key:
-        return Claimed(chunk=row.chunk, attempt=row.attempt, offset=0)
+        size = len(BYPASS_DATA) if row.chunk_size else 0
+        return Claimed(chunk=row.chunk, attempt=row.attempt, size=size, offset=dummy_at if size else 0)
     span = BlobSpan(key=row.chunk_key, offset=row.chunk_offset, size=row.chunk_size)
     return Claimed(chunk=row.chunk, attempt=row.attempt, size=row.chunk_size, blob=span)

@@ -4,6 +4,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+BYPASS_DATA = b"\n"  #: the dummy file of a job without input: not empty, and plain text for scripts that read it
+
 
 class SourceSpec(BaseModel):
     """A data source: the published descriptor and its params; `blob_key` is where an uploaded file lies."""

@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from gridloom.errors import BadState, NotFound
 from gridloom.plan import JobPlan
+from gridloom.sources import BYPASS_DATA
 from gridloom.states import JobState, Stage
 from storage.repositories import job_states, tasks
 
@@ -30,7 +31,7 @@ def launch(connection: Connection, job_id: str, plan: JobPlan) -> None:
         deadline = job_states.now(connection) + timedelta(seconds=plan.job_timeout_s)
     frozen = plan.model_dump(mode="json")
     if plan.partitioner.passthrough and plan.source.descriptor in {"file", "bypass"}:
-        size = int((row.upload or {}).get("size", 0)) if plan.source.blob_key else 0
+        size = int((row.upload or {}).get("size", 0)) if plan.source.blob_key else len(BYPASS_DATA)
         chunk = {"chunk_key": plan.source.blob_key, "chunk_offset": 0, "chunk_size": size}
         tasks.insert_new(connection, [{"job_id": job_id, "stage": Stage.APP, "chunk": 0, **chunk}])
         job_states.advance(

@@ -78,3 +78,10 @@ def test_log_segments_lie_side_by_side_apart_from_what_expires(store):
     assert [store.get_bytes(it["key"], it["offset"], it["size"]) for it in rows] == [b"de", b"abc"]
     assert {it["key"].split("/")[0] for it in rows} == {"logs"}
     assert put_logs(store, "job", [], memoryview(b"")) == []
+
+
+def test_a_chunk_without_a_key_is_the_dummy_file():
+    keyless = SimpleNamespace(chunk=0, attempt=1, chunk_key=None, chunk_offset=0, chunk_size=1)
+    claimed, tail = inline_chunks(None, [keyless])
+    assert tail == b"\n"
+    assert (claimed[0].offset, claimed[0].size) == (0, 1)

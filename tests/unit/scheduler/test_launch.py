@@ -25,7 +25,7 @@ def test_a_job_begins_with_its_partitioner(fabric):
     ("source", "expected"),
     [
         (SourceSpec(descriptor="file", blob_key="uploads/x"), ("uploads/x", 7)),
-        (SourceSpec(descriptor="bypass"), (None, 0)),
+        (SourceSpec(descriptor="bypass"), (None, 1)),
     ],
 )
 def test_a_passthrough_of_what_the_fabric_has_is_a_chunk_already(fabric, source, expected):
