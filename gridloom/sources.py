@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-BYPASS_DATA = b"\n"  #: the dummy file of a job without input: not empty, and plain text for scripts that read it
+BYPASS_DATA = b"\n"  #: the dummy file of a job without input: not empty, and plain text
 
 
 class SourceSpec(BaseModel):
