@@ -15,7 +15,6 @@
       Unavailable                  503   retryable: a part of the fabric can't be reached
         StoreUnavailable           503   retryable
           StoreFull                503   retryable; the disk has no space left
-        BrokerUnavailable          503   retryable
       AttemptFailed                -     an attempt ends; `reason` says why
         RunnerFailed               -     the runner itself broke
       LeaseLost                    409   the caller no longer holds what it writes to
@@ -111,10 +110,6 @@ class StoreUnavailable(Unavailable):
 
 class StoreFull(StoreUnavailable):
     """Raised when bytes can't be stored because the disk has no space left."""
-
-
-class BrokerUnavailable(Unavailable):
-    """Raised when the broker can't be reached now."""
 
 
 class LeaseLost(GridloomError):

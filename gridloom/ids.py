@@ -11,10 +11,6 @@ from typing import NewType
 
 from gridloom.states import Stage
 
-JobId = NewType("JobId", str)
-AccountId = NewType("AccountId", str)
-ComponentId = NewType("ComponentId", str)
-WorkerId = NewType("WorkerId", str)
 TaskId = NewType("TaskId", str)
 
 _STAGES = (Stage.PARTITION, Stage.APP, Stage.ASSEMBLE)

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from gridloom.settings import Settings
-from gridloom.states import TASK_LEASED, TASK_WAITING, EndReason, JobState, Stage, TaskState
+from gridloom.states import TASK_LEASED, EndReason, JobState, Stage, TaskState, task_sources_of
 from gridloom.wire import AttemptResult
 from scheduler import retry
 from storage.columns import AnyRow
@@ -20,7 +20,7 @@ from storage.repositories import job_states, tasks
 
 # A result is taken from a lapsed lease that nobody claimed since. A failure is not: it was charged when it lapsed, or
 # this is the same commit again.
-_MAY_COMPLETE = TASK_LEASED | TASK_WAITING
+_MAY_COMPLETE = task_sources_of(TaskState.COMPLETED)
 _MAY_FAIL = TASK_LEASED
 
 

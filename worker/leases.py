@@ -184,8 +184,3 @@ class LeaseBook:
         """Wait until there are leases; tell whether there are."""
         with self._changed:
             return self._changed.wait_for(lambda: bool(self._leases), timeout_s)
-
-    def wait_none(self, timeout_s: float) -> bool:
-        """Wait until there are no leases; tell whether there are none."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._leases, timeout_s)

@@ -68,11 +68,6 @@ def key_by_id(connection: Connection, key_id: str) -> KeyRow | None:
     return _one_key(connection, _KEYS.where(api_keys.c.id == key_id))
 
 
-def user_name_of(connection: Connection, account_id: str) -> str:
-    """Return an account's user name, the empty string when there is no such account."""
-    return connection.execute(select(accounts.c.user_name).where(accounts.c.id == account_id)).scalar() or ""
-
-
 _KEYS = select(
     api_keys.c.id,
     api_keys.c.account_id,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, case, func, or_, select, update
 
-from gridloom.states import JOB_LIVE, Stage, TaskState
+from gridloom.states import JOB_LIVE, Stage, TaskState, task_sources_of
 from storage.columns import AnyRow, db_after, db_now
 from storage.tables import jobs, tasks
 
@@ -35,7 +35,7 @@ def mark_assigned(connection: Connection, job_id: str, stage: Stage, chunks: Seq
             tasks.c.job_id == job_id,
             tasks.c.stage == stage,
             tasks.c.chunk.in_(chunks),
-            tasks.c.state == TaskState.SCHEDULED,
+            tasks.c.state.in_(sorted(task_sources_of(TaskState.ASSIGNED))),
         )
         .values(state=TaskState.ASSIGNED, hinted_at=db_now())
         .returning(tasks.c.chunk)

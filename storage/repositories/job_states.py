@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, and_, bindparam, delete, or_, select, update
 
 from gridloom.plan import JobPlan
-from gridloom.states import JOB_FINAL, JOB_LIVE, JOB_ORDER, EndReason, JobState, job_path
+from gridloom.states import JOB_FINAL, JOB_LIVE, JOB_ORDER, EndReason, JobState, job_path, job_sources_of
 from storage.columns import AnyRow, db_after, db_now
 from storage.tables import accounts, jobs, outputs
 
@@ -86,7 +86,7 @@ def advance(connection: Connection, job_id: str, target: JobState, **values: Any
 def end(connection: Connection, job_id: str, target: JobState, reason: EndReason, message: str) -> bool:
     """End a live job as FAILED or ABORTED; False when it is not live."""
     row = find(connection, job_id)
-    if row is None or JobState(row.state) not in JOB_LIVE:
+    if row is None or JobState(row.state) not in job_sources_of(target):
         return False
     return _move(connection, row, (target,), {"end_reason": reason, "error_message": message})
 

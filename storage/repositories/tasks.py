@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import (
     BindParameter,
+    ColumnElement,
     Connection,
     and_,
     bindparam,
@@ -19,13 +20,18 @@ from sqlalchemy import (
     update,
 )
 
-from gridloom.states import JOB_LIVE, TASK_FINAL, TASK_LEASED, TASK_WAITING, EndReason, Stage, TaskState
+from gridloom.states import JOB_LIVE, TASK_LEASED, EndReason, Stage, TaskState, task_sources_of
 from storage.columns import AnyRow, db_after, db_now
 from storage.tables import attempts, jobs, tasks
 
-_WAITING = [state.value for state in TASK_WAITING]
 _LEASED = [state.value for state in TASK_LEASED]
-_OPEN = [state.value for state in TaskState if state not in TASK_FINAL]
+
+
+def _before(target: TaskState) -> ColumnElement[bool]:
+    """Return the condition that a task may move to `target`; without IN, which can't run for many rows at once."""
+    return or_(*(tasks.c.state == state for state in sorted(task_sources_of(target))))
+
+
 # Worded exactly like the condition of the partial index on leases: else SQLite would read every task there is.
 _LEASED_AS_TEXT: BindParameter[list[str]] = bindparam(
     "leased", sorted(_LEASED), expanding=True, literal_execute=True
@@ -58,7 +64,7 @@ _COMPLETE = (
         _OF_STAGE,
         tasks.c.chunk == bindparam("at_chunk"),
         tasks.c.attempt == bindparam("at_attempt"),
-        or_(*(tasks.c.state == state for state in _OPEN)),  # IN can't be executed for many rows at once
+        _before(TaskState.COMPLETED),
     )
     .values(
         state=TaskState.COMPLETED,
@@ -99,7 +105,7 @@ def claim(
             tasks.c.job_id == job_id,
             tasks.c.stage == stage,
             tasks.c.chunk.in_(chunks),
-            tasks.c.state.in_(_WAITING),
+            _before(TaskState.RECEIVED),
             or_(tasks.c.not_before.is_(None), tasks.c.not_before <= db_now()),
             live,
         )
@@ -164,7 +170,7 @@ def mark_running(
             tasks.c.chunk == bindparam("at_chunk"),
             tasks.c.attempt == bindparam("at_attempt"),
             tasks.c.worker_id == worker_id,
-            tasks.c.state == TaskState.RECEIVED,
+            _before(TaskState.RUNNING),
         )
         .values(state=TaskState.RUNNING, started_at=bindparam("at"))
     )
@@ -236,6 +242,7 @@ def end_attempt(connection: Connection, task: AnyRow, **values: Any) -> bool:
             tasks.c.chunk == task.chunk,
             tasks.c.attempt == task.attempt,
             tasks.c.state == task.state,
+            _before(values["state"]),
         )
         .values(lease_until=None, hinted_at=None, **values)
     )
@@ -316,14 +323,14 @@ def cancel_open(connection: Connection, job_id: str) -> int:
     ).scalar_one()
     connection.execute(
         update(tasks)
-        .where(tasks.c.job_id == job_id, tasks.c.state.in_(_OPEN))
+        .where(tasks.c.job_id == job_id, _before(TaskState.CANCELLED))
         .values(state=TaskState.CANCELLED, lease_until=None, ended_at=db_now(), reason=EndReason.CANCELLED)
     )
     return leased
 
 
 def reset_chunks(connection: Connection, job_id: str, rows: Sequence[dict[str, Any]]) -> None:
-    """Give app tasks other bytes: they start again, and the raised attempt number shuts out whoever runs them.
+    """Give app tasks that have not failed other bytes: they start again, shutting out who runs them by their attempt.
 
     Each row: at_chunk, key, offset, size, sha256.
     """
@@ -331,7 +338,12 @@ def reset_chunks(connection: Connection, job_id: str, rows: Sequence[dict[str, A
         return
     statement = (
         update(tasks)
-        .where(tasks.c.job_id == job_id, tasks.c.stage == Stage.APP, tasks.c.chunk == bindparam("at_chunk"))
+        .where(
+            tasks.c.job_id == job_id,
+            tasks.c.stage == Stage.APP,
+            tasks.c.chunk == bindparam("at_chunk"),
+            or_(_before(TaskState.SCHEDULED), tasks.c.state == TaskState.SCHEDULED),
+        )
         .values(
             state=TaskState.SCHEDULED,
             attempt=tasks.c.attempt + 1,

@@ -6,15 +6,8 @@ from api import worker_gate
 from api.worker_gate import WorkerGate
 from gridloom.errors import Unauthorized
 from storage.repositories import workers
+from tests.fixtures.clock import Clock
 from tests.fixtures.fabric import Fabric, open_database
-
-
-class Clock:
-    def __init__(self):
-        self.now = 1000.0
-
-    def monotonic(self):
-        return self.now
 
 
 @pytest.fixture

@@ -94,3 +94,11 @@ def test_the_partitioners_own_start_is_noted(fabric, partitioning):
     worker_id, job_id = partitioning
     fabric.write(fanout.begin_phase, worker_id, job_id, Stage.PARTITION, 1)
     assert fabric.state(job_id) is JobState.PARTITIONING
+
+
+def test_other_bytes_do_not_bring_a_failed_task_back(fabric, partitioning):
+    worker_id, job_id = partitioning
+    fabric.register(worker_id, job_id, 1, chunk(0))
+    fabric.set_task(job_id, 0, state=TaskState.FAILED)
+    fabric.register(worker_id, job_id, 1, chunk(0, "other"))
+    assert [row.state for row in fabric.tasks(job_id)] == [TaskState.FAILED]

@@ -13,6 +13,7 @@ from gridloom.states import EndReason, JobState, Stage
 from scheduler import ending, loop
 from scheduler.loop import Scheduler
 from storage.folder import FolderStore
+from tests.fixtures.clock import Clock
 from tests.fixtures.fabric import chunk, file, plan_of, result, stage_of
 
 
@@ -42,14 +43,6 @@ class Bell:
 
     def cancel(self, job_id):
         self.cancelled.append(job_id)
-
-
-class Clock:
-    def __init__(self):
-        self.now = 1000.0
-
-    def monotonic(self):
-        return self.now
 
 
 @pytest.fixture

@@ -9,18 +9,11 @@ from gridloom.states import EndReason, JobState, Stage, TaskState
 from scheduler import reconcile
 from scheduler.placement import NoPlace
 from scheduler.reconcile import Reconciler
+from tests.fixtures.clock import Clock
 from tests.fixtures.fabric import result
 
 PAST = datetime.now(UTC) - timedelta(minutes=1)
 NEVER = NoPlace(why="no GPU anywhere", final=True)
-
-
-class Clock:
-    def __init__(self):
-        self.now = 1000.0
-
-    def monotonic(self):
-        return self.now
 
 
 @pytest.fixture
