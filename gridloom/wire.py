@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gridloom.devices import Capacity, Needs
 from gridloom.sources import SourceSpec
 from gridloom.states import EndReason, Stage
+from gridloom.warmth import Isolation, Network, Preload, Tier
 
 INLINE_CHUNK_BYTES = 64 * 1024  #: chunks up to this size travel inside the claim's answer
 INLINE_RESULT_BYTES = 256 * 1024  #: results of a task up to this size travel inside the commit
@@ -69,8 +70,15 @@ class ClaimRequest(Message):
     chunks: tuple[int, ...] = Field(max_length=BUNDLE_MAX)
 
 
+class ImageLogin(Message):
+    """A registry's user and access token, for a private image."""
+
+    username: str
+    token: str = Field(repr=False)
+
+
 class ComponentRef(Message):
-    """Which code to run: an uploaded component at one revision."""
+    """Which code to run: an uploaded component at one revision, and how its manifest wants it kept."""
 
     id: str
     owner_id: str
@@ -81,6 +89,10 @@ class ComponentRef(Message):
     image: str
     archive_key: str
     digest: str
+    network: Network = Network.NONE
+    isolation: Isolation = Isolation.TASK
+    preload: Preload = "auto"
+    has_secrets: bool = False
 
 
 class Claimed(Message):
@@ -94,7 +106,11 @@ class Claimed(Message):
 
 
 class Work(Message):
-    """What is the same for every task of a bundle. `env` holds the stage's parameters and secrets by variable."""
+    """What is the same for every task of a bundle.
+
+    `env` holds the stage's parameters and secrets by variable. `image_pin` is the digest that this job's first worker
+    found under the image's name, "" before there is one. `waiting` is the number of the stage's other open tasks.
+    """
 
     owner_id: str
     component: ComponentRef
@@ -103,6 +119,9 @@ class Work(Message):
     timeout_s: float | None = None
     source: SourceSpec | None = None
     max_chunks: int = 0
+    login: ImageLogin | None = None
+    image_pin: str = ""
+    waiting: int = 0
 
 
 class ClaimReply(Message):
@@ -128,6 +147,7 @@ class HeartbeatRequest(Message):
 
     holds: tuple[Hold, ...]
     free: Capacity
+    metrics: str = ""  #: Prometheus text format
 
 
 class HeartbeatReply(Message):
@@ -152,6 +172,26 @@ class ResultFile(Message):
     key: str | None = None
 
 
+class Spent(Message):
+    """Where an attempt's time went, phase by phase in seconds, and how and where it ran.
+
+    `claimed_s` is the wait for a slot, made as `tier` says; `image` is the pinned digest, `isolation` what really
+    separated the task from others; bytes on the network are None where there is none to count.
+    """
+
+    pulled_s: float = 0.0
+    claimed_s: float = 0.0
+    fetched_s: float = 0.0
+    ran_s: float = 0.0
+    stored_s: float = 0.0
+    tier: Tier | None = None
+    isolation: str = ""
+    image: str = ""
+    preloaded: int = 0
+    received_bytes: int | None = None
+    sent_bytes: int | None = None
+
+
 class AttemptResult(Message):
     """How one attempt ended; `reason` None is success. `total` is the partitioner's number of chunks."""
 
@@ -166,6 +206,7 @@ class AttemptResult(Message):
     peak_memory_mib: float = 0.0
     files: tuple[ResultFile, ...] = ()
     total: int | None = None
+    spent: Spent = Spent()
 
 
 class LogSegment(Message):
@@ -257,3 +298,40 @@ class ResultsPage(Message):
 
     tasks: tuple[TaskResults, ...]
     next_chunk: int | None = None
+
+
+class PinRequest(Message):
+    """Under this digest a worker found the image that a job names."""
+
+    job_id: str
+    image: str
+    digest: str
+
+
+class PinReply(Message):
+    """The digest that the job keeps: the first one reported."""
+
+    digest: str
+
+
+class WarmRequest(Message):
+    """Ask what a job that was just submitted will run."""
+
+    job_id: str
+
+
+class Wanted(Message):
+    """One stage that will want warm slots; built-in passthrough stages are left out."""
+
+    stage: Stage
+    owner_id: str
+    component: ComponentRef
+    needs: Needs
+    login: ImageLogin | None = None
+    image_pin: str = ""
+
+
+class WarmReply(Message):
+    """The stages of the job that start processes, in their order."""
+
+    stages: tuple[Wanted, ...]
