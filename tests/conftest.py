@@ -2,7 +2,13 @@
 
 import signal
 
-pytest_plugins = ["tests.fixtures.control_plane", "tests.fixtures.postgres", "tests.fixtures.valkey"]
+pytest_plugins = [
+    "tests.fixtures.control_plane",
+    "tests.fixtures.dockerd",
+    "tests.fixtures.images",
+    "tests.fixtures.postgres",
+    "tests.fixtures.valkey",
+]
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would every child that they interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
