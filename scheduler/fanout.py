@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from gridloom.errors import LeaseLost
 from gridloom.states import JobState, Stage, TaskState
 from gridloom.wire import NewChunk
+from storage.repositories import chunks as chunk_rows
 from storage.repositories import job_states, tasks
 
 
@@ -29,7 +30,7 @@ def register_chunks(
         chunk for chunk in latest if chunk.index in known and known[chunk.index].chunk_sha256 != chunk.sha256
     ]
     tasks.insert_new(connection, [_row(job_id, chunk) for chunk in fresh])
-    tasks.reset_chunks(
+    chunk_rows.reset(
         connection,
         job_id,
         [

@@ -16,7 +16,7 @@ from gridloom.states import TASK_LEASED, EndReason, JobState, Stage, TaskState, 
 from gridloom.wire import AttemptResult
 from scheduler import retry
 from storage.columns import AnyRow
-from storage.repositories import job_states, tasks
+from storage.repositories import chunks, job_states, tasks
 
 # A result is taken from a lapsed lease that nobody claimed since. A failure is not: it was charged when it lapsed, or
 # this is the same commit again.
@@ -150,11 +150,11 @@ def _whole(connection: Connection, job_id: str, result: AttemptResult) -> Attemp
     if not total:
         message = "the partitioner wrote no chunk"
         return result.model_copy(update={"reason": EndReason.BAD_OUTPUT, "message": message})
-    found = tasks.app_chunks(connection, job_id, below=total)
+    found = chunks.count(connection, job_id, below=total)
     if found < total:
         message = f"{found} of {total} chunks were registered"
         return result.model_copy(update={"reason": EndReason.RUNNER_FAILED, "message": message})
-    undone = tasks.drop_from(connection, job_id, total)
+    undone = chunks.drop_from(connection, job_id, total)
     job_states.add_counts(connection, job_id, completed=-undone)
     return result
 

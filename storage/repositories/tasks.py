@@ -10,7 +10,6 @@ from sqlalchemy import (
     Connection,
     and_,
     bindparam,
-    delete,
     exists,
     func,
     insert,
@@ -27,8 +26,11 @@ from storage.tables import attempts, jobs, tasks
 _LEASED = [state.value for state in TASK_LEASED]
 
 
-def _before(target: TaskState) -> ColumnElement[bool]:
-    """Return the condition that a task may move to `target`; without IN, which can't run for many rows at once."""
+def may_become(target: TaskState) -> ColumnElement[bool]:
+    """Return the condition that a task may move to `target`.
+
+    Without IN, which can't run for many rows at once.
+    """
     return or_(*(tasks.c.state == state for state in sorted(task_sources_of(target))))
 
 
@@ -64,7 +66,7 @@ _COMPLETE = (
         _OF_STAGE,
         tasks.c.chunk == bindparam("at_chunk"),
         tasks.c.attempt == bindparam("at_attempt"),
-        _before(TaskState.COMPLETED),
+        may_become(TaskState.COMPLETED),
     )
     .values(
         state=TaskState.COMPLETED,
@@ -105,7 +107,7 @@ def claim(
             tasks.c.job_id == job_id,
             tasks.c.stage == stage,
             tasks.c.chunk.in_(chunks),
-            _before(TaskState.RECEIVED),
+            may_become(TaskState.RECEIVED),
             or_(tasks.c.not_before.is_(None), tasks.c.not_before <= db_now()),
             live,
         )
@@ -170,7 +172,7 @@ def mark_running(
             tasks.c.chunk == bindparam("at_chunk"),
             tasks.c.attempt == bindparam("at_attempt"),
             tasks.c.worker_id == worker_id,
-            _before(TaskState.RUNNING),
+            may_become(TaskState.RUNNING),
         )
         .values(state=TaskState.RUNNING, started_at=bindparam("at"))
     )
@@ -242,7 +244,7 @@ def end_attempt(connection: Connection, task: AnyRow, **values: Any) -> bool:
             tasks.c.chunk == task.chunk,
             tasks.c.attempt == task.attempt,
             tasks.c.state == task.state,
-            _before(values["state"]),
+            may_become(values["state"]),
         )
         .values(lease_until=None, hinted_at=None, **values)
     )
@@ -323,64 +325,10 @@ def cancel_open(connection: Connection, job_id: str) -> int:
     ).scalar_one()
     connection.execute(
         update(tasks)
-        .where(tasks.c.job_id == job_id, _before(TaskState.CANCELLED))
+        .where(tasks.c.job_id == job_id, may_become(TaskState.CANCELLED))
         .values(state=TaskState.CANCELLED, lease_until=None, ended_at=db_now(), reason=EndReason.CANCELLED)
     )
     return leased
-
-
-def reset_chunks(connection: Connection, job_id: str, rows: Sequence[dict[str, Any]]) -> None:
-    """Give app tasks that have not failed other bytes: they start again, shutting out who runs them by their attempt.
-
-    Each row: at_chunk, key, offset, size, sha256.
-    """
-    if not rows:
-        return
-    statement = (
-        update(tasks)
-        .where(
-            tasks.c.job_id == job_id,
-            tasks.c.stage == Stage.APP,
-            tasks.c.chunk == bindparam("at_chunk"),
-            or_(_before(TaskState.SCHEDULED), tasks.c.state == TaskState.SCHEDULED),
-        )
-        .values(
-            state=TaskState.SCHEDULED,
-            attempt=tasks.c.attempt + 1,
-            worker_id=None,
-            lease_until=None,
-            hinted_at=None,
-            not_before=None,
-            results=None,
-            chunk_key=bindparam("key"),
-            chunk_offset=bindparam("offset"),
-            chunk_size=bindparam("size"),
-            chunk_sha256=bindparam("sha256"),
-        )
-    )
-    connection.execute(statement, list(rows))
-
-
-def drop_from(connection: Connection, job_id: str, first: int) -> int:
-    """Delete app tasks from chunk `first` on, which an earlier run of the partitioner had written.
-
-    Returns how many of them were completed.
-    """
-    gone = connection.execute(
-        delete(tasks)
-        .where(tasks.c.job_id == job_id, tasks.c.stage == Stage.APP, tasks.c.chunk >= first)
-        .returning(tasks.c.state)
-    )
-    return sum(row.state == TaskState.COMPLETED for row in gone)
-
-
-def app_chunks(connection: Connection, job_id: str, *, below: int) -> int:
-    """Count a job's app tasks whose chunk is below a number."""
-    return connection.execute(
-        select(func.count()).where(
-            tasks.c.job_id == job_id, tasks.c.stage == Stage.APP, tasks.c.chunk < below
-        )
-    ).scalar_one()
 
 
 def unfinished(connection: Connection, job_id: str, stage: Stage) -> bool:
