@@ -18,7 +18,7 @@ demo: ## run a demonstration job on a fabric of its own (ARGS="--output DIR")
 	@sh scripts/demo $(ARGS)
 
 bench: ## print the figures of benchmarks/, each with its floor (ARGS=NAME for one)
-	@sh scripts/setup dev
+	@sh scripts/setup dev,bench
 	@.venv/bin/python -m benchmarks $(ARGS)
 
 fmt: setup ## format the code, mend what ruff can, write README's table of settings
