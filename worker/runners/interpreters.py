@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +21,14 @@ INTERPRETERS = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What runs a script: its interpreter, to be found in the PATH that the script has, or the script itself."""
+
+    argv: tuple[str, ...]
+    is_python: bool
+
+
 @cache
 def base_python() -> str:
     """Return the interpreter below this virtual environment: a script gets a plain Python, not the fabric's own."""
@@ -28,33 +37,22 @@ def base_python() -> str:
     return str(own) if own.exists() else shutil.which("python3") or sys.executable
 
 
-def command_for(script: Path, *, python: str, path: str) -> tuple[str, ...]:
-    """Return the command that runs a script, with its interpreter looked up in the folders of `path`.
+def command_for(script: Path) -> Command:
+    """Return the command that runs a script.
 
     Raises:
-        AttemptFailed: when no interpreter is known for it, or it is not to be had here.
+        AttemptFailed: when no interpreter is known for it.
     """
     if not script.suffix:
         if not os.access(script, os.X_OK):
             raise AttemptFailed(
                 EndReason.BAD_COMPONENT, f"{script.name} has no extension and is not executable"
             )
-        return (str(script),)
+        return Command(argv=(str(script),), is_python=False)
     name = INTERPRETERS.get(script.suffix)
     if name is None:
         known = ", ".join(INTERPRETERS)
         raise AttemptFailed(
             EndReason.BAD_COMPONENT, f"{script.name}: no interpreter for {script.suffix}; known are {known}"
         )
-    found = python if name == "python3" else _which(name, path)
-    if found is None:
-        raise AttemptFailed(
-            EndReason.BAD_COMPONENT,
-            f"{script.name} needs the interpreter {name}, which this worker does not have",
-        )
-    return (found, str(script))
-
-
-@cache
-def _which(name: str, path: str) -> str | None:
-    return shutil.which(name, path=path)
+    return Command(argv=(name, str(script)), is_python=script.suffix == ".py")

@@ -9,21 +9,18 @@ from worker.runners.agent_link import Reply
 from worker.runners.protocol import Limits
 
 NEAR_LIMIT = 0.9
-SHELL_SIGNAL = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What is known at the end of a run.
 
-    `killed` is the reason of a kill of ours, `wrapped` says that the program's parent turned signals into exit codes
-    above 128, `oom_kills` counts what the cgroup killed meanwhile (None without one).
+    `killed` is the reason of a kill of ours, `oom_kills` counts what the cgroup killed meanwhile (None without one).
     """
 
     reply: Reply
     limits: Limits
     killed: EndReason | None
-    wrapped: bool
     oom_kills: int | None
     last_line: str
 
@@ -62,11 +59,7 @@ def judge(facts: Facts) -> Verdict:
 def _ending(facts: Facts) -> tuple[int | None, int | None]:
     """Return exit code and signal, one of them None."""
     code = os.waitstatus_to_exitcode(facts.reply.status)
-    if code < 0:
-        return None, -code
-    if facts.wrapped and code - SHELL_SIGNAL in signal.valid_signals():
-        return None, code - SHELL_SIGNAL
-    return code, None
+    return (None, -code) if code < 0 else (code, None)
 
 
 def _what_happened(exit_code: int | None, signal_number: int | None) -> str:

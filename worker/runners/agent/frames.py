@@ -1,0 +1,83 @@
+"""The wire between an agent and its worker.
+
+Frames, both ways: u32 length, one byte of kind, u64 number, body. To the agent: `R` run (its descriptors come with
+it: stdout, stderr), `K` kill that run, `I` import modules (body: names, NUL between them). Back: `H` hello, `E` ended
+(body: wait status, whether anything was left behind, user and system time in us, peak RSS in KiB, then the modules
+that a Python script imported, NUL between them), `X` could not be started (body: text), `I` imported (body: for each
+name `name=` or `name=why not`, NUL between them). An end of file means that the worker is gone.
+"""
+
+import socket
+import struct
+
+HEAD = struct.Struct("<IcQ")
+ENDED = struct.Struct("<qqqqq")
+MOST_FDS = 8
+
+
+class Gone(Exception):
+    """The worker has closed its end."""
+
+
+class Link:
+    """The agent's end of the socket."""
+
+    def __init__(self, link):
+        if link.startswith("fd:"):
+            self.socket = socket.socket(fileno=int(link[3:]))
+            self.socket.set_inheritable(False)
+        else:
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.connect(link)
+        self.buffer = b""
+        self.fds = []
+
+    def take(self):
+        """Return kind, number, body and descriptors of the next frame; raises Gone."""
+        while True:
+            if len(self.buffer) >= HEAD.size:
+                length, kind, number = HEAD.unpack_from(self.buffer)
+                end = HEAD.size + length
+                if len(self.buffer) >= end:
+                    body, self.buffer = self.buffer[HEAD.size : end], self.buffer[end:]
+                    fds, self.fds = self.fds, []
+                    return kind, number, body, fds
+            data, fds = receive(self.socket)
+            self.buffer += data
+            self.fds += fds
+
+    def send(self, kind, number, body):
+        """Send one frame; raises Gone."""
+        try:
+            self.socket.sendall(HEAD.pack(len(body), kind, number) + body)
+        except OSError:
+            raise Gone from None
+
+
+def receive(link):
+    """Return some bytes and the descriptors that came with them; raises Gone at the end of the file."""
+    try:
+        data, ancillary, _, _ = link.recvmsg(1 << 16, socket.CMSG_SPACE(4 * MOST_FDS), socket.MSG_CMSG_CLOEXEC)
+    except OSError:
+        data, ancillary = b"", ()
+    if not data:
+        raise Gone
+    fds = []
+    for _, _, packed in ancillary:
+        fds += struct.unpack("%di" % (len(packed) // 4), packed)
+    return data, fds
+
+
+class Request:
+    """What to run; `worker.runners.agent_link` writes the fields in this order.
+
+    `python` asks for a Python script in a fork of the agent itself, else `argv` is executed.
+    """
+
+    def __init__(self, body):
+        head, self.cwd, self.component, rest = body.split(b"\0", 3)
+        counts = [int(number) for number in head.split()]
+        arguments, self.python, self.file_bytes, self.processes, self.data_bytes = counts
+        fields = rest.split(b"\0") if rest else []
+        self.argv = fields[:arguments]
+        self.env = dict(pair.split(b"=", 1) for pair in fields[arguments:])

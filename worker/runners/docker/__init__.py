@@ -1,0 +1,1 @@
+"""The runner whose slots are containers."""
