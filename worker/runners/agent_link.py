@@ -25,6 +25,7 @@ AGENT = Path(__file__).with_name("agent")  #: the agent's program; show it to it
 SOCKET_NAME = "agent.sock"
 TICK_S = 0.05
 HELLO_S = 20.0
+LAST_WORDS_S = 2.0
 LONGEST = 1 << 20
 
 
@@ -121,15 +122,16 @@ class Reply:
             if kind == b"I":
                 return cls(number=number, verdicts=dict(it.split("=", 1) for it in _texts(body)))
             status, leftovers, user_us, system_us, peak_kib = ENDED.unpack_from(body)
+            os.waitstatus_to_exitcode(status)
             return cls(
                 number=number,
-                status=int(status) & 0xFFFF,
+                status=status,
                 leftovers=leftovers,
                 cpu_s=(user_us + system_us) / 1e6,
                 peak_memory_mib=peak_kib / 1024,
                 modules=_texts(body[ENDED.size :]),
             )
-        except (struct.error, ValueError) as error:
+        except (struct.error, ValueError, OverflowError) as error:
             raise RunnerFailed(f"the agent's answer makes no sense: {error}") from error
 
 
@@ -160,7 +162,7 @@ class AgentLink:
             except OSError:
                 data, ancillary = b"", []
             if not data:
-                raise RunnerFailed(trouble() or "the agent ended before it said hello")
+                raise RunnerFailed(last_words(trouble) or "the agent ended before it said hello")
             link._buffer += data
             for level, kind, packed in ancillary:
                 if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):
@@ -309,6 +311,14 @@ def wait_for(connection: socket.socket, deadline: float, trouble: Callable[[], s
             raise RunnerFailed(reason)
         if time.monotonic() >= deadline:
             raise RunnerFailed("the agent does not answer")
+
+
+def last_words(trouble: Callable[[], str]) -> str:
+    """Return why an agent that hung up did so: its end is seen a moment later than its silence."""
+    deadline = time.monotonic() + LAST_WORDS_S
+    while not (reason := trouble()) and time.monotonic() < deadline:
+        time.sleep(TICK_S)
+    return reason
 
 
 def _texts(body: bytes) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
-"""The runner that gives each script a sandbox made by bubblewrap: own user, mounts, processes, ipc and network.
+"""The runner whose slots are sandboxes made by bubblewrap: own user, mounts, processes, ipc and network.
 
-A script sees the system's programs read-only, the base interpreter, the folders of its execution and a private /tmp;
-no network, no /sys, no capability. Inside it is always user 65534. A worker that is root first becomes user 65534
-on the host as well, so that the sandbox is never root's, not even by a mistake of the kernel's user namespaces.
+Inside, an agent gives each script namespaces of its own once more. A script sees the system's programs read-only, the
+base interpreter, its slot's folder, its owner's components and caches, and a private /tmp; no network, no /sys, no
+capability. It is always user 65534. A worker that is root first becomes user 65534 on the host as well, so that the
+sandbox is never root's, not even by a mistake of the kernel's user namespaces.
 """
 
 import contextlib
@@ -10,18 +11,33 @@ import importlib.util
 import os
 import shutil
 import stat
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import structlog
 
-from gridloom.errors import AttemptFailed
+from gridloom.errors import AttemptFailed, RunnerFailed
+from gridloom.states import EndReason
+from gridloom.warmth import Isolation, Network
+from worker.collect import remove_tree
+from worker.runners.agent_link import AGENT, HELLO_S, AgentLink, AgentOptions, arguments, socket_pair
 from worker.runners.agent_slot import AgentSlot
-from worker.runners.cgroups import Cgroups
-from worker.runners.interpreters import base_python, command_for
-from worker.runners.launch import DEFAULT_MEMORY_MIB, MIB, Launch
-from worker.runners.protocol import Capabilities, Execution, Folder, Limits, Slot, SlotKey
+from worker.runners.cgroups import Cgroup, Cgroups
+from worker.runners.interpreters import base_python
+from worker.runners.process_home import ProcessHome, Startup
+from worker.runners.protocol import (
+    Capabilities,
+    Execution,
+    Grounds,
+    ImageHad,
+    ImageWanted,
+    Limits,
+    Slot,
+    SlotFacts,
+    SlotKey,
+)
+from worker.runners.rlimits import DEFAULT_MEMORY_MIB, MIB
 
 log = structlog.get_logger(__name__)
 
@@ -33,10 +49,11 @@ INSIDE_ETC = "/run/gridloom/etc"
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 SYSTEM_ETC = ("ld.so.cache", "ssl", "pki", "alternatives", "localtime")
 STAGE = "/mnt"
-ARGUMENTS_FD, REPORT_FD = 3, 4
+INSIDE_AGENT = "/run/gridloom/agent"
+ENTER = Path(__file__).with_name("enter.py")
 ALONE = (
     *("--unshare-all", "--unshare-user", "--uid", str(NOBODY), "--gid", str(NOBODY), "--hostname", "task"),
-    *("--die-with-parent", "--new-session", "--cap-drop", "ALL", "--json-status-fd", str(REPORT_FD)),
+    *("--as-pid-1", "--cap-drop", "ALL"),
 )
 PROBE_TIMEOUT_S = 20.0
 
@@ -73,18 +90,25 @@ class Places:
 
 
 class BubblewrapRunner:
-    """Opens slots in which every script gets a sandbox of its own.
+    """Opens slots that are sandboxes, in each of which an agent waits for scripts.
 
     `task_uid` is the user of the host that scripts run as and that their writable folders are given to, when that is
     not the worker's own.
     """
 
     def __init__(
-        self, *, bwrap: Path | None = None, python: str | None = None, cgroups: Cgroups | None = None
+        self,
+        grounds: Grounds,
+        *,
+        bwrap: Path | None = None,
+        python: str | None = None,
+        cgroups: Cgroups | None = None,
     ) -> None:
+        self._grounds = grounds
         self._bwrap = bwrap or bwrap_path()
         self._python = python or base_python()
         self._cgroups = cgroups
+        self._numbers = count()
         self.task_uid = NOBODY if os.geteuid() == 0 else None
         self._system, self._known = self._system_arguments()
         self.capabilities = Capabilities(
@@ -106,49 +130,82 @@ class BubblewrapRunner:
             reason = self._try()
         return reason
 
-    def open_slot(self, key: SlotKey) -> Slot:  # noqa: ARG002 - nothing here outlives a run, so any key is as good
-        """Open a warm slot.
+    def have_image(self, wanted: ImageWanted, go_on: Callable[[], bool]) -> ImageHad:  # noqa: ARG002
+        """Return nothing: scripts see this machine's own programs, whatever image they name."""
+        return ImageHad()
+
+    def open_slot(self, key: SlotKey) -> Slot:
+        """Open a slot.
 
         Raises:
-            RunnerFailed: when its cgroup can't be made.
+            AttemptFailed: when the key asks for a network.
+            RunnerFailed: when the sandbox can't be made.
         """
-        cgroup = None if self._cgroups is None else self._cgroups.create()
-        uid = os.geteuid() if self.task_uid is None else self.task_uid
-        return AgentSlot(self, python=self._python, uid=uid, cgroup=cgroup)
+        if key.network is not Network.NONE:
+            raise AttemptFailed(
+                EndReason.BAD_COMPONENT, "network: egress needs the docker runner; this worker uses bubblewrap"
+            )
+        folder = self._grounds.slots / f"bubblewrap-{os.getpid()}-{next(self._numbers)}"
+        folder.mkdir(mode=0o755)
+        try:
+            cgroup = None if self._cgroups is None else self._cgroups.create()
+            try:
+                return self._start(key, folder, cgroup)
+            except BaseException:
+                if cgroup is not None:
+                    cgroup.remove()
+                raise
+        except BaseException:
+            remove_tree(folder)
+            raise
+
+    def sweep(self) -> None:
+        """Nothing outlives its slot: the sandbox ends with its agent, and that with its worker."""
 
     def close(self) -> None:
         """Nothing is held beyond the slots, which are closed by who opened them."""
 
-    @contextlib.contextmanager
-    def prepare(self, execution: Execution) -> Iterator[Launch]:
-        """Hand over the writable folders and say how bubblewrap is started.
-
-        The arguments travel in a file without a name: secrets would be readable to all in a command line, and a
-        variable like LD_PRELOAD would take effect outside the sandbox in bubblewrap's own environment.
-
-        Raises:
-            AttemptFailed: when the script's interpreter is not to be had.
-        """
-        command = command_for(execution.script, python=self._python, path=PATH)
+    def _start(self, key: SlotKey, folder: Path, cgroup: Cgroup | None) -> Slot:
         places = Places(staged=self.task_uid is not None, known=self._known)
-        arguments = [*self._system, *self._own_arguments(execution, places)]
-        with contextlib.ExitStack() as open_fds:
-            argument_fd = os.memfd_create("bwrap-arguments", os.MFD_CLOEXEC)
-            open_fds.callback(os.close, argument_fd)
-            os.write(argument_fd, "".join(f"{it}\0" for it in arguments).encode("utf-8", "surrogateescape"))
-            os.lseek(argument_fd, 0, os.SEEK_SET)
-            report, report_in = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-            open_fds.callback(os.close, report)
-            open_fds.callback(os.close, report_in)
-            yield Launch(
-                argv=(self._program(places), "--args", str(ARGUMENTS_FD), "--", *command),
-                env={},
-                cwd="/",
-                extra_fds=(argument_fd, report_in),
-                staged=tuple(places.paths),
-                uid=self.task_uid,
-                report_fd=report,
-            )
+        ours, theirs = socket_pair()
+        inside = [*self._system, *self._own_arguments(key, folder, places), "--"]
+        inside += [self._python, *self._agent(key, theirs.fileno())]
+        groups = () if cgroup is None else tuple(map(str, cgroup.folders()))
+        uid = -1 if self.task_uid is None else self.task_uid
+        program = self._program(places)
+        command = [
+            *(self._python, "-I", "-S", str(ENTER), str(uid), str(len(groups)), str(len(places.paths))),
+            *(*groups, *places.paths, program, *inside),
+        ]
+        with contextlib.closing(theirs):
+            try:
+                startup = Startup(command, env=environment(key), fds=[theirs.fileno()])
+            except BaseException:
+                ours.close()
+                raise
+        home = ProcessHome(startup.process, folder, cgroup, os.geteuid() if uid < 0 else uid)
+        theirs.close()
+        try:
+            link = AgentLink.greeted(ours, 0, HELLO_S, startup.trouble)
+        except BaseException:
+            ours.close()
+            home.kill()
+            home.destroy()
+            raise
+        finally:
+            startup.close()
+        home.agent_pid = link.pid or startup.process.pid
+        isolation = "task namespaces" if link.hello.nested else "sandbox"
+        facts = SlotFacts(isolation=isolation, python=link.hello.python)
+        return AgentSlot(link, home, facts, uid=self.task_uid, python=self._python)
+
+    def _agent(self, key: SlotKey, fd: int) -> tuple[str, ...]:
+        options = AgentOptions(
+            scratch_mib=scratch_mib(key),
+            shared_tmp=key.isolation in (Isolation.JOB, Isolation.APP),
+            components=str(self._grounds.components / key.owner) if key.owner else "",
+        )
+        return arguments(INSIDE_AGENT, f"fd:{fd}", options)
 
     def _program(self, places: Places) -> str:
         """Return bubblewrap's path; the bundled one finds its library relative to itself, so all around is staged."""
@@ -157,7 +214,7 @@ class BubblewrapRunner:
         return str(Path(places.of(root), bwrap.relative_to(root)))
 
     def _system_arguments(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return what is the same for every script, and the places it names."""
+        """Return what is the same for every slot, and the places it names."""
         places = Places(staged=self.task_uid is not None)
         arguments = [*ALONE]
         for path in map(Path, SYSTEM):
@@ -165,6 +222,7 @@ class BubblewrapRunner:
         prefix = Path(self._python).parents[1]
         if not prefix.is_relative_to("/usr"):
             arguments += ["--ro-bind", places.of(prefix), str(prefix)]
+        arguments += ["--ro-bind", places.of(AGENT), INSIDE_AGENT]
         arguments += ["--ro-bind", places.of(ETC), INSIDE_ETC]
         for file in sorted(ETC.iterdir()):
             arguments += ["--symlink", f"{INSIDE_ETC}/{file.name}", f"/etc/{file.name}"]
@@ -173,46 +231,41 @@ class BubblewrapRunner:
         arguments += ["--proc", "/proc", "--dev", "/dev"]
         return tuple(arguments), tuple(places.paths)
 
-    def _own_arguments(self, execution: Execution, places: Places) -> list[str]:
-        scratch = str((execution.limits.memory_mib or DEFAULT_MEMORY_MIB) * MIB // 2)
-        arguments = ["--size", scratch, "--perms", "1777", "--tmpfs", "/tmp"]
-        arguments += ["--size", scratch, "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]
-        for folder in sorted(execution.folders, key=lambda it: it.path):
+    def _own_arguments(self, key: SlotKey, folder: Path, places: Places) -> list[str]:
+        size = str(scratch_mib(key) * MIB)
+        arguments = ["--size", size, "--perms", "1777", "--tmpfs", "/tmp"]
+        arguments += ["--size", size, "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]
+        for path, writable in ground_folders(self._grounds, key, folder):
             if self.task_uid is not None:
-                hand_over(folder, self.task_uid)
-            bind = "--bind" if folder.writable else "--ro-bind"
-            arguments += [bind, places.of(folder.path), str(folder.path)]
-        arguments += ["--remount-ro", "/", "--chdir", str(execution.script.parent)]
-        base = {"PATH": PATH, "HOME": HOME, "TMPDIR": HOME, "LANG": "C.UTF-8"}
-        for name, value in {**base, **execution.env}.items():
-            arguments += ["--setenv", name, value]
-        return arguments
+                hand_over(path, self.task_uid, writable=writable and path != folder)
+            arguments += ["--bind" if writable else "--ro-bind", places.of(path), str(path)]
+        return [*arguments, "--remount-ro", "/", "--chdir", "/"]
 
     def _try(self) -> str | None:
         """Run the smallest script in the way all are run; return why it failed."""
-        with tempfile.TemporaryDirectory(prefix="gridloom-probe-") as name:
-            script = Path(name, "probe.py")
+        slot = None
+        try:
+            slot = self.open_slot(SlotKey(owner=""))
+            script = slot.folder / "probe.py"
             script.write_text("print('here')\n")
             heard = Heard()
-            slot = self.open_slot(SlotKey(owner="", component="probe", revision=0, image="", memory_mib=0))
-            try:
-                ended = slot.run(
-                    Execution(
-                        label="probe",
-                        script=script,
-                        env={},
-                        folders=(Folder(path=Path(name)),),
-                        limits=Limits(timeout_s=PROBE_TIMEOUT_S),
-                    ),
-                    heard,
-                )
-            except AttemptFailed as error:
-                return error.message
-            finally:
-                slot.close()
-            return (
-                None if ended.succeeded and heard.data == b"here\n" else ended.message or "it printed nothing"
+            ended = slot.run(
+                Execution(
+                    label="probe",
+                    component=slot.folder,
+                    script=script,
+                    env={},
+                    folders=(),
+                    limits=Limits(timeout_s=PROBE_TIMEOUT_S),
+                ),
+                heard,
             )
+        except (AttemptFailed, RunnerFailed) as error:
+            return error.message
+        finally:
+            if slot is not None:
+                slot.close()
+        return None if ended.succeeded and heard.data == b"here\n" else ended.message or "it printed nothing"
 
 
 class Heard:
@@ -224,6 +277,36 @@ class Heard:
     def write(self, stream: str, data: bytes) -> None:
         """Keep what is printed."""
         self.data += data if stream == "stdout" else b""
+
+
+def scratch_mib(key: SlotKey) -> int:
+    """Return the bound of a task's /tmp, which counts as its memory."""
+    return (key.memory_mib or DEFAULT_MEMORY_MIB) // 2
+
+
+def environment(key: SlotKey) -> dict[str, str]:
+    """Return the environment that agents start with, and scripts besides their own variables.
+
+    Numeric libraries start as many threads as they see cores, and they see the machine's.
+    """
+    return {
+        "PATH": PATH,
+        "HOME": HOME,
+        "TMPDIR": HOME,
+        "LANG": "C.UTF-8",
+        "OMP_NUM_THREADS": str(max(1, int(key.cores))),
+    }
+
+
+def ground_folders(grounds: Grounds, key: SlotKey, folder: Path) -> list[tuple[Path, bool]]:
+    """Return the folders that a slot shows and whether scripts may write there, made where they are missing."""
+    found = [(folder, True)]
+    if key.owner:
+        found += [(grounds.components / key.owner, False), (grounds.user_caches / key.owner, True)]
+    found.append((grounds.shared_cache, False))
+    for path, _ in found:
+        path.mkdir(parents=True, exist_ok=True)
+    return sorted(found)
 
 
 def is_public(path: Path) -> bool:
@@ -241,10 +324,10 @@ def shown(path: Path, places: Places) -> list[str]:
     return ["--ro-bind", places.of(path), str(path)] if path.exists() else []
 
 
-def hand_over(folder: Folder, uid: int) -> None:
+def hand_over(path: Path, uid: int, *, writable: bool) -> None:
     """Let another user work in a folder: own it when it may write there, enter it when it may only read."""
-    facts = folder.path.stat()
-    if folder.writable and facts.st_uid != uid:
-        os.chown(folder.path, uid, uid)
-    elif not folder.writable and facts.st_mode & 0o005 != 0o005 and stat.S_ISDIR(facts.st_mode):
-        folder.path.chmod(stat.S_IMODE(facts.st_mode) | 0o055)
+    facts = path.stat()
+    if writable and facts.st_uid != uid:
+        os.chown(path, uid, uid)
+    elif not writable and facts.st_mode & 0o005 != 0o005:
+        path.chmod(stat.S_IMODE(facts.st_mode) | 0o055)

@@ -7,6 +7,8 @@ A step reads the member `mock` of its parameters (`PARTITIONER_PARAMS`, `APP_PAR
               "stderr": "",
               "exit_code": 3,                how it ends ...
               "end_reason": "out_of_memory", ... or why the runner ended it
+              "signal": 11,                by which signal, for a crash
+              "modules": ["json"],         what it imports, so that its slot may import it ahead
               "chunks": 100,                 partitioner: writes data_0.bin to data_99.bin into CHUNKS_DIR
               "chunk_bytes": 16,             their size; without it each holds its number
               "result": {"a.txt": "text"}}}  app, assembler: files in TASK_RESULTS_DIR or OUTPUT_DIR
@@ -15,14 +17,29 @@ Without the member a partitioner writes one chunk, an app and an assembler `resu
 """
 
 import threading
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
 from gridloom.errors import AttemptFailed, RunnerFailed
 from gridloom.states import EndReason
-from worker.runners.protocol import Capabilities, Ended, Execution, OutputSink, Slot, SlotKey
+from worker.collect import remove_tree
+from worker.runners.protocol import (
+    Capabilities,
+    Ended,
+    Execution,
+    Grounds,
+    ImageHad,
+    ImageWanted,
+    OutputSink,
+    Preloaded,
+    Slot,
+    SlotFacts,
+    SlotKey,
+)
 
 PARAMETERS = {
     "PARTITIONER_PARAMS": "CHUNKS_DIR",
@@ -30,6 +47,7 @@ PARAMETERS = {
     "ASSEMBLER_PARAMS": "OUTPUT_DIR",
 }
 OBJECT = TypeAdapter(dict[str, JsonValue])
+MEMORY_MIB = 16.0
 
 
 class Play(BaseModel):
@@ -42,6 +60,8 @@ class Play(BaseModel):
     stderr: str = ""
     exit_code: int = Field(default=0, ge=0, le=255)
     end_reason: EndReason | None = None
+    signal: int | None = None
+    modules: tuple[str, ...] = ()
     chunks: int = Field(default=1, ge=0)
     chunk_bytes: int | None = Field(default=None, ge=0)
     result: dict[str, str] | None = None
@@ -50,7 +70,12 @@ class Play(BaseModel):
 class MockSlot:
     """Plays one script at a time."""
 
-    def __init__(self) -> None:
+    facts = SlotFacts(isolation="none", python="simulated")
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.imported: tuple[str, ...] = ()
+        folder.mkdir()
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._running = False
@@ -83,7 +108,8 @@ class MockSlot:
         reason = killed or (EndReason.TIMEOUT if late else play.end_reason)
         if reason is None and play.exit_code == 0:
             write_files(execution, play, folder)
-        return ended(play, reason, started_at)
+        modules = tuple(name for name in play.modules if name not in self.imported)
+        return ended(play, reason, started_at, modules)
 
     def kill(self, reason: EndReason) -> None:
         """End the current run at once; its `run` returns with this reason. Harmless when nothing runs."""
@@ -92,10 +118,26 @@ class MockSlot:
                 self._killed = reason
                 self._stop.set()
 
+    def preload(self, modules: Sequence[str]) -> Preloaded:
+        """Remember the names, as if they were imported.
+
+        Raises:
+            RunnerFailed: when the slot is closed.
+        """
+        if self._closed:
+            raise RunnerFailed("the slot is closed")
+        self.imported = (*self.imported, *modules)
+        return Preloaded(imported=tuple(modules))
+
+    def memory_mib(self) -> float:
+        """Return a little for the slot and for each module; 0 once it is closed."""
+        return 0.0 if self._closed else MEMORY_MIB + 0.1 * len(self.imported)
+
     def close(self) -> None:
-        """End the slot; idempotent."""
+        """End the slot and remove its folder; idempotent."""
         self.kill(EndReason.WORKER_STOPPED)
         self._closed = True
+        remove_tree(self.folder)
 
 
 class MockRunner:
@@ -103,9 +145,20 @@ class MockRunner:
 
     capabilities = Capabilities(name="mock", isolation="none", memory_by_cgroup=False, simulated=True)
 
+    def __init__(self, grounds: Grounds) -> None:
+        self._slots = grounds.slots
+        self._numbers = count()
+
+    def have_image(self, wanted: ImageWanted, go_on: Callable[[], bool]) -> ImageHad:  # noqa: ARG002
+        """Every image is as good as present."""
+        return ImageHad()
+
     def open_slot(self, key: SlotKey) -> Slot:  # noqa: ARG002 - a simulated slot is the same for all
         """Open a slot."""
-        return MockSlot()
+        return MockSlot(self._slots / f"mock-{next(self._numbers)}")
+
+    def sweep(self) -> None:
+        """Nothing is left behind."""
 
     def close(self) -> None:
         """Nothing is held."""
@@ -145,7 +198,7 @@ def write_files(execution: Execution, play: Play, folder: Path | None) -> None:
         path.write_text(text)
 
 
-def ended(play: Play, reason: EndReason | None, started_at: datetime) -> Ended:
+def ended(play: Play, reason: EndReason | None, started_at: datetime, modules: tuple[str, ...]) -> Ended:
     """Return how the run ended."""
     message, exit_code = "", None
     if reason is not None:
@@ -157,10 +210,11 @@ def ended(play: Play, reason: EndReason | None, started_at: datetime) -> Ended:
     return Ended(
         reason=reason,
         exit_code=exit_code,
-        signal=None,
+        signal=play.signal,
         message=message,
         started_at=started_at,
         ended_at=datetime.now(UTC),
         cpu_s=0.0,
         peak_memory_mib=0.0,
+        modules=modules,
     )

@@ -1,76 +1,123 @@
 """The runner without isolation: a script is a plain process of the worker's own user."""
 
 import contextlib
+import dataclasses
 import os
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
-import structlog
-
+from gridloom.errors import RunnerFailed
 from worker.collect import remove_tree
+from worker.runners.agent_link import AGENT, HELLO_S, AgentLink, AgentOptions, arguments, socket_pair
 from worker.runners.agent_slot import AgentSlot
-from worker.runners.cgroups import Cgroups
-from worker.runners.interpreters import base_python, command_for
-from worker.runners.launch import Launch
-from worker.runners.protocol import Capabilities, Execution, Slot, SlotKey
+from worker.runners.cgroups import Cgroup, Cgroups
+from worker.runners.interpreters import base_python
+from worker.runners.process_home import ProcessHome, Startup
+from worker.runners.protocol import (
+    Capabilities,
+    Ended,
+    Execution,
+    Grounds,
+    ImageHad,
+    ImageWanted,
+    OutputSink,
+    Slot,
+    SlotFacts,
+    SlotKey,
+)
 
-log = structlog.get_logger(__name__)
 
-SCRATCH = "gridloom-tmp-"
+class ProcessSlot(AgentSlot):
+    """A slot whose scripts each get a temporary folder of their own."""
+
+    def run(self, execution: Execution, sink: OutputSink) -> Ended:
+        """Run the script to its end and leave no process of it behind; raises as any slot does."""
+        scratch = self.folder / "tmp"
+        scratch.mkdir()
+        own = {"HOME": str(scratch), "TMPDIR": str(scratch)}
+        try:
+            return super().run(dataclasses.replace(execution, env={**own, **execution.env}), sink)
+        finally:
+            try:
+                scratch.rmdir()
+            except OSError:
+                remove_tree(scratch)
 
 
 class ProcessRunner:
-    """Opens slots whose scripts see all that the worker sees; each gets a temporary folder of its own."""
+    """Opens slots whose scripts see all that the worker sees."""
 
-    def __init__(self, *, python: str | None = None, cgroups: Cgroups | None = None) -> None:
+    def __init__(
+        self, grounds: Grounds, *, python: str | None = None, cgroups: Cgroups | None = None
+    ) -> None:
+        self._grounds = grounds
         self._python = python or base_python()
         self._cgroups = cgroups
-        sweep_scratch(Path(tempfile.gettempdir()))
-        self._scratch = Path(tempfile.mkdtemp(prefix=f"{SCRATCH}{os.getpid()}-"))
+        self._numbers = count()
         self.capabilities = Capabilities(
             name="process", isolation="none", memory_by_cgroup=cgroups is not None
         )
 
-    def open_slot(self, key: SlotKey) -> Slot:  # noqa: ARG002 - nothing here outlives a run, so any key is as good
-        """Open a warm slot.
+    def have_image(self, wanted: ImageWanted, go_on: Callable[[], bool]) -> ImageHad:  # noqa: ARG002
+        """Return nothing: scripts see this machine's own programs, whatever image they name."""
+        return ImageHad()
+
+    def open_slot(self, key: SlotKey) -> Slot:
+        """Open a slot.
 
         Raises:
-            RunnerFailed: when its cgroup can't be made.
+            RunnerFailed: when the agent or its cgroup can't be had.
         """
-        cgroup = None if self._cgroups is None else self._cgroups.create()
-        return AgentSlot(self, python=self._python, uid=os.geteuid(), cgroup=cgroup)
-
-    @contextlib.contextmanager
-    def prepare(self, execution: Execution) -> Iterator[Launch]:
-        """Give the script its temporary folder and say how it is started.
-
-        Raises:
-            AttemptFailed: when its interpreter is not to be had.
-        """
-        path = os.environ.get("PATH", os.defpath)
-        argv = command_for(execution.script, python=self._python, path=path)
-        scratch = tempfile.mkdtemp(dir=self._scratch)
-        base = {"PATH": path, "HOME": scratch, "TMPDIR": scratch, "LANG": "C.UTF-8"}
+        folder = self._grounds.slots / f"process-{os.getpid()}-{next(self._numbers)}"
+        folder.mkdir()
+        cgroup = None
         try:
-            yield Launch(argv=argv, env={**base, **execution.env}, cwd=str(execution.script.parent))
-        finally:
-            try:
-                Path(scratch).rmdir()
-            except OSError:
-                remove_tree(Path(scratch))
+            cgroup = None if self._cgroups is None else self._cgroups.create()
+            return self._start(key, folder, cgroup)
+        except BaseException:
+            if cgroup is not None:
+                cgroup.remove()
+            remove_tree(folder)
+            raise
+
+    def sweep(self) -> None:
+        """Nothing outlives its slot: an agent ends with its worker."""
 
     def close(self) -> None:
-        """Remove the temporary folder; slots are closed by who opened them."""
-        remove_tree(self._scratch)
+        """Nothing is held beyond the slots, which are closed by who opened them."""
+
+    def _start(self, key: SlotKey, folder: Path, cgroup: Cgroup | None) -> Slot:
+        options = AgentOptions(scratch_mib=0, nested=False, confined=False)
+        path = os.environ.get("PATH", os.defpath)
+        env = {"PATH": path, "LANG": "C.UTF-8", "OMP_NUM_THREADS": str(max(1, int(key.cores)))}
+        ours, theirs = socket_pair()
+        with contextlib.closing(theirs):
+            fd = theirs.fileno()
+            startup = Startup([self._python, *arguments(str(AGENT), f"fd:{fd}", options)], env=env, fds=[fd])
+        home = ProcessHome(startup.process, folder, cgroup, os.geteuid())
+        try:
+            if cgroup is not None:
+                join(cgroup, startup.process.pid)
+            link = AgentLink.greeted(ours, startup.process.pid, HELLO_S, startup.trouble)
+        except BaseException:
+            ours.close()
+            home.kill()
+            home.destroy()
+            raise
+        finally:
+            startup.close()
+        facts = SlotFacts(isolation="none", python=link.hello.python)
+        return ProcessSlot(link, home, facts, uid=None, python=self._python)
 
 
-def sweep_scratch(folder: Path) -> None:
-    """Remove the temporary folders of workers that were killed."""
-    for path in folder.glob(f"{SCRATCH}*-*"):
-        pid = path.name.removeprefix(SCRATCH).split("-")[0]
-        if pid.isdigit() and not Path("/proc", pid).exists():
-            try:
-                remove_tree(path)
-            except OSError as error:  # another user's, or another worker sweeps it too
-                log.debug("scratch_not_swept", path=str(path), error=str(error))
+def join(cgroup: Cgroup, pid: int) -> None:
+    """Move an agent into its slot's cgroup.
+
+    Raises:
+        RunnerFailed: when the kernel refuses.
+    """
+    try:
+        cgroup.add(pid)
+    except OSError as error:
+        raise RunnerFailed(f"the slot's agent can't be moved into its cgroup: {error}") from error

@@ -7,7 +7,6 @@ NEW_MOUNTS, NEW_IPC, NEW_USER, NEW_PIDS = 0x20000, 0x08000000, 0x10000000, 0x200
 READ_ONLY, NO_SETUID, NO_DEVICES, NO_EXEC, REMOUNT, BIND, PRIVATE = 1, 2, 4, 8, 32, 0x1000, 0x40000 | 0x4000
 KILLED_WITH_PARENT, SUBREAPER, NO_NEW_PRIVILEGES, SET_SECCOMP = 1, 36, 38, 22
 CAPABILITIES_3 = 0x20080522
-SYS_ADMIN = 21
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -55,12 +54,3 @@ def drop_capabilities():
     """Give up every capability for good: nothing executed later gets one back, since no-new-privileges is set."""
     header = (ctypes.c_uint32 * 2)(CAPABILITIES_3, 0)
     check(LIBC.capset(header, (ctypes.c_uint32 * 6)()), "capset")
-
-
-def may_administrate():
-    """Whether this process may mount and make namespaces."""
-    with open("/proc/self/status", "rb") as status:
-        for line in status:
-            if line.startswith(b"CapEff:"):
-                return bool(int(line[7:], 16) >> SYS_ADMIN & 1)
-    return False

@@ -23,7 +23,6 @@ from .kernel import (
     drop_capabilities,
     enter,
     load_filter,
-    may_administrate,
     mount,
     unshare,
 )
@@ -42,13 +41,14 @@ class Sandbox:
         self.why_not = "not asked for"
         self.filter = program() if options.confined else b""
         self.own_pids = -1
+        self.below_tmp = []
 
     def settle(self):
         """Find out whether tasks can have namespaces of their own, and enter what they need for that.
 
-        Goes on in a child process where a user namespace must be made: only as the first process of a pid namespace
-        that this one owns can the agent leave and enter pid namespaces. The process that was there before waits for
-        it, so that PID 1 of a container lives as long as the agent.
+        Goes on in a child process: only in a pid namespace that its own user namespace owns can the agent mount /proc,
+        and leave and enter pid namespaces. The process that was there before waits for it, so that PID 1 of a
+        container lives as long as the agent.
         """
         if not self.options.nested:
             return
@@ -56,26 +56,24 @@ class Sandbox:
         self.nested = not self.why_not
         if not self.nested:
             return
-        if not may_administrate():
-            self.make_user()
-            mirror_child()
+        self.make_user()
+        mirror_child()
         unshare(NEW_MOUNTS)
         mount(None, b"/", None, PRIVATE)
         mount(b"proc", b"/proc", b"proc", NO_SETUID | NO_DEVICES | NO_EXEC)
         self.own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        self.below_tmp = mounts_below(b"/tmp/")
 
     def try_all(self):
         """Do in a child what the agent and its first task would do."""
-        if not may_administrate():
-            self.make_user()
-        else:
-            unshare(NEW_PIDS)
+        self.make_user()
         child = os.fork()
         if child == 0:
             reason = b""
             try:
                 unshare(NEW_MOUNTS)
                 mount(None, b"/", None, PRIVATE)
+                self.below_tmp = mounts_below(b"/tmp/")
                 self.nest()
             except OSError as error:
                 reason = str(error).encode()
@@ -108,7 +106,10 @@ class Sandbox:
         flags = NO_SETUID | NO_DEVICES
         size = b"mode=1777,size=%dm" % self.options.scratch_mib
         if not self.options.shared_tmp:
+            kept = [(path, os.open(path, os.O_PATH | os.O_CLOEXEC)) for path in self.below_tmp]
             mount(b"tmpfs", b"/tmp", b"tmpfs", flags, size)
+            for path, fd in kept:
+                show(path, fd)
             if os.path.isdir("/dev/shm"):
                 mount(b"tmpfs", b"/dev/shm", b"tmpfs", flags, size)
         mount(b"proc", b"/proc", b"proc", flags | NO_EXEC)
@@ -125,10 +126,8 @@ class Sandbox:
             return
         fd = os.open(component, os.O_PATH | os.O_CLOEXEC)
         mount(b"tmpfs", above, b"tmpfs", NO_SETUID | NO_DEVICES, b"mode=0755,size=16k,nr_inodes=64")
-        os.makedirs(component)
-        mount(b"/proc/self/fd/%d" % fd, component, None, BIND)
+        show(component, fd)
         mount(None, above, None, REMOUNT | READ_ONLY | NO_SETUID | NO_DEVICES, b"mode=0755,size=16k,nr_inodes=64")
-        os.close(fd)
 
     def confine(self):
         """Give up for good whatever this process may do that a task may not."""
@@ -137,6 +136,21 @@ class Sandbox:
             drop_capabilities()
         if self.filter:
             load_filter(self.filter)
+
+
+def show(path, fd):
+    """Show at a path, made for it, the folder that was opened before something else was mounted above it."""
+    os.makedirs(path, exist_ok=True)
+    mount(b"/proc/self/fd/%d" % fd, path, None, BIND)
+    os.close(fd)
+
+
+def mounts_below(folder):
+    """Return where folders are mounted below another, the outer ones first."""
+    with open("/proc/self/mountinfo", "rb") as table:
+        points = [line.split()[4] for line in table]
+    plain = [it.replace(b"\\040", b" ").replace(b"\\011", b"\t").replace(b"\\134", b"\\") for it in points]
+    return sorted({it for it in plain if it.startswith(folder) and os.path.isdir(it)})
 
 
 def attempt(act):

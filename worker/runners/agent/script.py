@@ -77,7 +77,7 @@ def execute(path):
             code = compile(file.read(), path, "exec", dont_inherit=True)
     except BaseException:
         kind, error, _ = sys.exc_info()
-        sys.excepthook(kind, error, None)
+        sys.excepthook(kind, error.with_traceback(None), None)
         return FRESH
     try:
         exec(code, main.__dict__)
@@ -85,7 +85,7 @@ def execute(path):
         return exit_code(error.code)
     except BaseException:
         kind, error, trace = sys.exc_info()
-        sys.excepthook(kind, error, trace.tb_next)
+        sys.excepthook(kind, error.with_traceback(trace.tb_next), trace.tb_next)
         return FRESH
     return 0
 

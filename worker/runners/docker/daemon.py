@@ -1,0 +1,78 @@
+"""The container daemon: how it is reached, what it is, and what its errors mean.
+
+Podman answers the same calls on its own socket. Every call is bounded in time, since a daemon that hangs must cost an
+attempt, never a worker.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+
+import docker
+import requests
+from docker.errors import APIError, DockerException
+
+from gridloom.errors import RunnerFailed
+
+DEFAULT_URL = "unix:///var/run/docker.sock"
+TIMEOUT_S = 30.0
+
+Opener = Callable[
+    [], docker.APIClient
+]  #: opens a client of the caller's own; clients are not shared by threads
+
+
+class Engine(StrEnum):
+    """Which program answers."""
+
+    DOCKER = "docker"
+    PODMAN = "podman"
+
+
+def open_client(url: str = "") -> docker.APIClient:
+    """Open a client; without a URL the daemon is found as Docker's own command finds it, by DOCKER_HOST.
+
+    Raises:
+        RunnerFailed: when no daemon answers.
+    """
+    url = url or os.environ.get("DOCKER_HOST") or DEFAULT_URL
+    with daemon_errors(f"no container daemon answers at {url}"):
+        return docker.APIClient(url, timeout=TIMEOUT_S)
+
+
+@contextmanager
+def daemon_errors(what: str) -> Iterator[None]:
+    """Turn errors of daemon and connection within the block into RunnerFailed: "`what`: why"."""
+    try:
+        yield
+    except APIError as error:
+        raise RunnerFailed(f"{what}: {error.explanation or error}") from None
+    except (DockerException, requests.RequestException) as error:
+        raise RunnerFailed(f"{what}: {error}") from error
+
+
+def probe(url: str = "") -> str | None:
+    """Return why no container can be run through the daemon at `url`, in one sentence, or None."""
+    try:
+        client = open_client(url)
+        try:
+            with daemon_errors("the container daemon is out of order"):
+                kind = client.info()["OSType"]
+        finally:
+            client.close()
+    except RunnerFailed as error:
+        return error.message
+    return None if kind == "linux" else f"the container daemon runs {kind} containers, not linux ones"
+
+
+def engine_of(client: docker.APIClient) -> Engine:
+    """Tell whether a daemon is Docker or Podman.
+
+    Raises:
+        RunnerFailed: when it gives no answer.
+    """
+    with daemon_errors("the container daemon doesn't say its version"):
+        components = client.version().get("Components") or ()
+    is_podman = any("podman" in component["Name"].lower() for component in components)
+    return Engine.PODMAN if is_podman else Engine.DOCKER
