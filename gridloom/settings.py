@@ -68,6 +68,9 @@ class Settings(BaseSettings):
         "", description="Interpreter for .py scripts without containers; empty: this one's base"
     )
     drain_s: float = Field(5, description="How long a stopping worker lets running tasks finish")
+    pool_budget_mib: int = Field(
+        0, ge=0, description="Memory that idle warm slots may keep; 0: a quarter of the machine's"
+    )
     shared_cache_dir: Path | None = Field(None, description="Read-only folder that every task sees")
     user_cache_dir: Path | None = Field(None, description="Root of the folders that each owner's tasks share")
     log_cap_kib: int = Field(1024, description="Output kept of one task")

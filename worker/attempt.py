@@ -4,23 +4,25 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from gridloom.logs import LogLine
 from gridloom.settings import Settings
 from gridloom.sources import SourceSpec
 from gridloom.states import Stage
-from gridloom.wire import AttemptResult, Claimed, ResultFile, Work
+from gridloom.wire import AttemptResult, Claimed, ResultFile, Spent, Work
 from storage.blobs import BlobStore
 from worker.caches import CacheFolders
 from worker.collect import CollectLimits
 from worker.control import ControlPlane
 from worker.leases import Lease
 from worker.live_logs import LiveLogs
-from worker.runners.protocol import Ended, Folder
+from worker.pool.bundle_slot import BundleSlot
+from worker.pool.metrics import Metrics
+from worker.runners.protocol import Ended
 from worker.scratch import Scratch
-from worker.slots import HeldSlot
 
+Phase = Literal["pulled", "claimed", "fetched", "ran", "stored"]
 Fetch = Callable[[SourceSpec, Path, Callable[[int], None]], object]
 
 
@@ -34,6 +36,7 @@ class Workshop:
     scratch: Scratch
     caches: CacheFolders
     live_logs: LiveLogs
+    metrics: Metrics
     fetch: Fetch  #: puts a data source's files into a folder, calling back now and then
 
     @property
@@ -74,13 +77,16 @@ class Attempt:
     lease: Lease
     claimed: Claimed
     work: Work
-    slot: HeldSlot
+    slot: BundleSlot
     code: Path | None  #: folder of the unpacked component; None where no process runs
     inline: bytes = b""
+    rest: int = 0  #: tasks that the bundle has after this one
     started_at: datetime
+    home: Path | None = None  #: the slot's folder; None where no process runs
     env: dict[str, str] = field(default_factory=dict)
     places: dict[str, Path] = field(default_factory=dict)  #: folders by the variable that names them
-    folders: list[Folder] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
+    phases: dict[Phase, float] = field(default_factory=dict)  #: seconds
     lines: list[LogLine] = field(default_factory=list)
     ended: Ended | None = None
     files: list[ResultFile] = field(default_factory=list)
@@ -97,7 +103,7 @@ class Attempt:
     @property
     def folder(self) -> Path:
         """The attempt's own folder, which its first step makes."""
-        return self.shop.scratch.runs / self.label
+        return (self.home or self.shop.scratch.runs) / self.label
 
     @property
     def prefix(self) -> str:
@@ -114,13 +120,26 @@ class Attempt:
         """Return the folder that a variable of the script names."""
         return self.places[variable]
 
+    def spent(self) -> Spent:
+        """Return where the attempt's time went, and how and where it ran."""
+        ended = self.ended
+        return self.slot.spent().model_copy(
+            update={
+                **{f"{phase}_s": seconds for phase, seconds in self.phases.items()},
+                "received_bytes": ended.received_bytes if ended else None,
+                "sent_bytes": ended.sent_bytes if ended else None,
+            }
+        )
+
     def wanted(self) -> bool:
         """Whether a call on behalf of the attempt is worth repeating."""
         return self.lease.ended_by is None
 
 
 class Step(Protocol):
-    """One concern of an attempt's life; made anew for each attempt."""
+    """One concern of an attempt's life; made anew for each attempt. Its time counts for its phase."""
+
+    phase: Phase
 
     def prepare(self, attempt: Attempt) -> None:
         """Do the step; AttemptFailed and LeaseLost end the attempt."""

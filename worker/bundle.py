@@ -4,22 +4,22 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from threading import Condition, Event
 
 import structlog
 
 from gridloom.errors import GridloomError
 from gridloom.wire import Claimed, ClaimReply, ClaimRequest, Hint, ReleaseRequest, Work
-from worker.attempt import Attempt, Outcome, Workshop
+from worker.attempt import Attempt, Workshop
 from worker.committer import Committer
 from worker.components import ComponentCache
 from worker.control import for_seconds
 from worker.leases import Lease, LeaseBook
 from worker.ledger import Ledger
+from worker.pool.bundle_slot import BundleSlot
+from worker.pool.warm_pool import WarmPool
 from worker.runner import failed, failure_of, is_passthrough, run_attempt, steps_for
-from worker.runners.protocol import SlotKey
-from worker.slots import HeldSlot, WarmSlots
+from worker.runners.protocol import Runner
 
 log = structlog.get_logger()
 
@@ -37,10 +37,11 @@ class Bundles:
         book: LeaseBook,
         committer: Committer,
         components: ComponentCache,
-        warm: WarmSlots,
+        runner: Runner,
+        pool: WarmPool,
     ) -> None:
         self._shop, self._ledger, self._book, self._committer = shop, ledger, book, committer
-        self._components, self._warm = components, warm
+        self._components, self._runner, self._pool = components, runner, pool
         self._draining = Event()
         self._active = 0
         self.heard = 0  #: hints received so far
@@ -93,42 +94,35 @@ class Bundles:
             self._let_go(leases)
 
     def _run_all(self, reply: ClaimReply, work: Work, tail: memoryview, leases: list[Lease]) -> None:
-        slot = HeldSlot(self._warm, slot_key(work))
+        slot = BundleSlot(self._pool, self._runner, self._shop.control.pin, work, leases[0].job_id)
         with ExitStack() as held:
             held.callback(slot.give_back)
             try:
-                code = (
-                    None if is_passthrough(work) else held.enter_context(self._components.use(work.component))
-                )
+                code = None
+                if not is_passthrough(work):
+                    code = held.enter_context(self._components.use(work.owner_id, work.component))
             except Exception as error:  # noqa: BLE001 - whatever it is, it ends these attempts
                 failure = failure_of(error, f"component {work.component.name}")
                 for lease in leases:
                     self._committer.add(failed(lease, failure))
                 return
-            for claimed, lease in zip(reply.claimed, leases, strict=True):
+            for number, (claimed, lease) in enumerate(zip(reply.claimed, leases, strict=True), 1):
                 if self._draining.is_set():
                     return
-                outcome = self._run_one(claimed, lease, work, slot, code, tail)
+                attempt = Attempt(
+                    shop=self._shop,
+                    lease=lease,
+                    claimed=claimed,
+                    work=work,
+                    slot=slot,
+                    code=code,
+                    inline=_inline(claimed, tail),
+                    rest=len(leases) - number,
+                    started_at=datetime.now(UTC),
+                )
+                outcome = run_attempt(attempt, steps_for(lease.stage, work))
                 if outcome is not None:
                     self._committer.add(outcome)
-
-    def _run_one(
-        self, claimed: Claimed, lease: Lease, work: Work, slot: HeldSlot, code: Path | None, tail: memoryview
-    ) -> Outcome | None:
-        inline = (
-            b"" if claimed.offset is None else bytes(tail[claimed.offset : claimed.offset + claimed.size])
-        )
-        attempt = Attempt(
-            shop=self._shop,
-            lease=lease,
-            claimed=claimed,
-            work=work,
-            slot=slot,
-            code=code,
-            inline=inline,
-            started_at=datetime.now(UTC),
-        )
-        return run_attempt(attempt, steps_for(lease.stage, work))
 
     def _let_go(self, leases: list[Lease]) -> None:
         """Hand back what was not begun or was stopped for the worker's own sake; forget what was lost."""
@@ -156,12 +150,7 @@ class Bundles:
                 self._changed.notify_all()
 
 
-def slot_key(work: Work) -> SlotKey:
-    """Return what a warm slot for this work may be shared by."""
-    return SlotKey(
-        owner=work.owner_id,
-        component=work.component.id,
-        revision=work.component.revision,
-        image=work.component.image,
-        memory_mib=work.needs.memory_mib,
-    )
+def _inline(claimed: Claimed, tail: memoryview) -> bytes:
+    if claimed.offset is None:
+        return b""
+    return bytes(tail[claimed.offset : claimed.offset + claimed.size])

@@ -1,4 +1,7 @@
-"""Unpacked components, kept by revision: fetched once, used by every task, the one unused longest removed first."""
+"""Unpacked components, kept by owner and revision: fetched once, used by every task, removed when unused longest.
+
+Each owner of jobs has a folder of its own, since a slot shows the whole of it to scripts; an owner's folder stays.
+"""
 
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -15,7 +18,7 @@ from worker.collect import remove_tree
 
 KEPT = 64
 
-_Key = tuple[str, int, str]
+_Key = tuple[str, str, int, str]
 
 
 @dataclass(slots=True)
@@ -37,17 +40,24 @@ class ComponentCache:
         self._numbers = count()
         self._lock = Lock()
 
+    def owners_folder(self, owner_id: str) -> Path:
+        """Return the folder that the components in use by one owner's jobs lie in, made when missing."""
+        folder = self._root / (owner_id or "nobody")
+        folder.mkdir(exist_ok=True)
+        return folder
+
     @contextmanager
-    def use(self, component: ComponentRef) -> Iterator[Path]:
-        """Give the component's folder, which stays at least until the end of the block.
+    def use(self, owner_id: str, component: ComponentRef) -> Iterator[Path]:
+        """Give the component's folder for an owner's jobs, which stays at least until the end of the block.
 
         Raises:
             BlobMissing, StoreUnavailable: when the archive can't be had.
             BadArchive: when it is no component.
         """
-        key = (component.id, component.revision, component.digest)
+        key = (owner_id, component.id, component.revision, component.digest)
+        root = self.owners_folder(owner_id)
         with self._lock:
-            entry = self._entries.setdefault(key, _Entry(self._root / str(next(self._numbers))))
+            entry = self._entries.setdefault(key, _Entry(root / str(next(self._numbers))))
             self._entries.move_to_end(key)
             entry.users += 1
         try:

@@ -21,11 +21,15 @@ from gridloom.wire import (
     HeartbeatRequest,
     LogsRequest,
     OutputsRequest,
+    PinReply,
+    PinRequest,
     RegisterReply,
     RegisterRequest,
     ReleaseRequest,
     ResultsPage,
     StageRequest,
+    WarmReply,
+    WarmRequest,
 )
 
 log = structlog.get_logger()
@@ -125,6 +129,14 @@ class ControlPlane:
         """Return a page of the results that an assemble attempt is to merge."""
         query = {"job_id": job_id, "attempt": str(attempt), "from_chunk": str(from_chunk)}
         return ResultsPage.model_validate_json(self._call("GET", "/results", wanted, query=query).content)
+
+    def pin(self, request: PinRequest, wanted: Wanted) -> PinReply:
+        """Report an image's digest; returns the one that the job keeps."""
+        return PinReply.model_validate_json(self._call("POST", "/pin", wanted, model=request).content)
+
+    def warm(self, request: WarmRequest, wanted: Wanted) -> WarmReply:
+        """Ask what a job that was just submitted will run."""
+        return WarmReply.model_validate_json(self._call("POST", "/warm", wanted, model=request).content)
 
     def close(self) -> None:
         """Close the connections."""

@@ -26,11 +26,16 @@ class Heartbeat:
         self,
         control: ControlPlane,
         book: LeaseBook,
-        free: Callable[[], Capacity],
-        cancels: Callable[[], Iterable[str]],
         lease_s: float,
+        *,
+        free: Callable[[], Capacity],
+        metrics: Callable[[], str],
+        cancels: Callable[[], Iterable[str]],
+        job_over: Callable[[str], None],
     ) -> None:
-        self._control, self._book, self._free, self._cancels = control, book, free, cancels
+        """`job_over` is told of each cancelled job, and must not wait."""
+        self._control, self._book, self._free, self._metrics = control, book, free, metrics
+        self._cancels, self._job_over = cancels, job_over
         self._lease_s = lease_s
         self._rung = Event()
         self._stopped = Event()
@@ -61,7 +66,9 @@ class Heartbeat:
         leases = [lease for lease in self._book.all() if not lease.lost]
         running = [lease for lease in leases if lease.running_since is not None]
         asked_at = time.monotonic()
-        request = HeartbeatRequest(holds=tuple(lease.hold() for lease in leases), free=self._free())
+        request = HeartbeatRequest(
+            holds=tuple(lease.hold() for lease in leases), free=self._free(), metrics=self._metrics()
+        )
         reply = self._control.heartbeat(request, for_seconds(self._lease_s / RENEWALS))
         self._lease_s = reply.lease_s
         for lease in self._book.renewed(leases, reply.lost, lease_s=reply.lease_s, asked_at=asked_at):
@@ -101,3 +108,4 @@ class Heartbeat:
                 return
             if self._book.concerns(job_id):
                 self.ring()
+            self._job_over(job_id)

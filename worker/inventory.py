@@ -25,8 +25,12 @@ def count_cores() -> int:
 
 def measure(slots: int) -> Capacity:
     """Return what tasks may reserve: `slots` cores, nine tenths of the memory, and the GPUs that answer."""
-    memory = min((psutil.virtual_memory().total, *_memory_limits()))
-    return Capacity(cores=slots, memory_mib=int(memory * _MEMORY_SHARE / _MIB), gpus=find_gpus())
+    return Capacity(cores=slots, memory_mib=int(memory_mib() * _MEMORY_SHARE), gpus=find_gpus())
+
+
+def memory_mib() -> float:
+    """Return the memory of this machine, or what a container lets us have of it."""
+    return min((psutil.virtual_memory().total, *_memory_limits())) / _MIB
 
 
 def find_gpus() -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Runs one attempt: the visible list of its steps, and what its end means."""
 
 import errno
+import time
 from datetime import UTC, datetime
 
 import structlog
@@ -17,7 +18,7 @@ from gridloom.errors import (
 )
 from gridloom.logs import LogLine
 from gridloom.states import EndReason, Stage
-from gridloom.wire import AttemptResult, Work
+from gridloom.wire import AttemptResult, Spent, Work
 from worker.attempt import Attempt, Outcome, Step
 from worker.leases import Lease
 from worker.steps.chunk import Chunk
@@ -28,6 +29,7 @@ from worker.steps.outputs import Outputs
 from worker.steps.passthrough import OutputsAsTheyAre, SourceAsChunks
 from worker.steps.results import Results
 from worker.steps.script import Script
+from worker.steps.slot import Image, Place
 from worker.steps.source import Source
 
 log = structlog.get_logger()
@@ -44,15 +46,15 @@ def is_passthrough(work: Work) -> bool:
 def steps_for(stage: Stage, work: Work) -> list[Step]:
     """Return the steps of an attempt, in order; their cleanup runs in reverse."""
     if stage is Stage.APP:
-        return [Folders(), Chunk(), Script(), Results()]
+        return [Image(), Place(), Folders(), Chunk(), Script(), Results()]
     if stage is Stage.PARTITION:
         if is_passthrough(work):
             return [Folders(), Source(), SourceAsChunks()]
         chunks = Chunks()
-        return [Folders(), Source(), chunks, Script(), FinishChunks(chunks)]
+        return [Image(), Place(), Folders(), Source(), chunks, Script(), FinishChunks(chunks)]
     if is_passthrough(work):
         return [OutputsAsTheyAre()]
-    return [Folders(), Inputs(), Script(), Outputs()]
+    return [Image(), Place(), Folders(), Inputs(), Script(), Outputs()]
 
 
 def run_attempt(attempt: Attempt, steps: list[Step]) -> Outcome | None:
@@ -63,18 +65,20 @@ def run_attempt(attempt: Attempt, steps: list[Step]) -> Outcome | None:
         for step in steps:
             attempt.lease.check()
             entered.append(step)
-            step.prepare(attempt)
+            _prepare(step, attempt)
     except LeaseLost as error:
         attempt.lease.end(EndReason.CANCELLED)
         log.info("attempt_dropped", attempt=attempt.label, reason=error.message)
     except Exception as error:  # noqa: BLE001 - whatever it is, it ends this attempt
         failure = failure_of(error, attempt.label)
     finally:
+        spent = attempt.spent()
         _clean_up(entered, attempt)
     if attempt.lease.ended_by is not None:
         return None
     attempt.lease.finished = True
-    return _outcome(attempt, failure)
+    attempt.shop.metrics.spent(spent)
+    return _outcome(attempt, failure, spent)
 
 
 def failure_of(error: Exception, label: str) -> AttemptFailed:
@@ -108,7 +112,16 @@ def failed(lease: Lease, failure: AttemptFailed) -> Outcome:
     return Outcome(lease=lease, result=result, lines=(_line(failure),))
 
 
-def _outcome(attempt: Attempt, failure: AttemptFailed | None) -> Outcome:
+def _prepare(step: Step, attempt: Attempt) -> None:
+    began = time.monotonic()
+    try:
+        step.prepare(attempt)
+    finally:
+        so_far_s = attempt.phases.get(step.phase, 0.0)
+        attempt.phases[step.phase] = so_far_s + time.monotonic() - began
+
+
+def _outcome(attempt: Attempt, failure: AttemptFailed | None, spent: Spent) -> Outcome:
     ended, lease = attempt.ended, attempt.lease
     lines = [*attempt.lines, _line(failure)] if failure else attempt.lines
     result = AttemptResult(
@@ -123,6 +136,7 @@ def _outcome(attempt: Attempt, failure: AttemptFailed | None) -> Outcome:
         peak_memory_mib=ended.peak_memory_mib if ended else 0.0,
         files=() if failure else tuple(attempt.files),
         total=None if failure else attempt.total,
+        spent=spent,
     )
     payloads = () if failure else tuple(attempt.payloads)
     return Outcome(lease=lease, result=result, payloads=payloads, lines=tuple(lines))

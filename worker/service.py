@@ -33,18 +33,21 @@ from worker.bundle import Bundles
 from worker.caches import CacheFolders
 from worker.committer import Committer
 from worker.components import ComponentCache
-from worker.control import ControlPlane
+from worker.control import ControlPlane, for_seconds
 from worker.deafness import DeafWatch
 from worker.gate import Doorbell, Gate, install_gate, pool_class
 from worker.heartbeat import Heartbeat
-from worker.inventory import count_cores, measure
+from worker.inventory import count_cores, measure, memory_mib
 from worker.leases import LeaseBook
 from worker.ledger import Ledger
 from worker.live_logs import LiveLogs
+from worker.pool.learning import Learned
+from worker.pool.metrics import Metrics
+from worker.pool.warm_pool import WarmPool
+from worker.pool.warming import Warming
 from worker.runners.choose import choose_runner
-from worker.runners.protocol import Runner
+from worker.runners.protocol import Grounds, Runner
 from worker.scratch import Scratch
-from worker.slots import WarmSlots
 from worker.tasks import install_task
 
 log = structlog.get_logger()
@@ -53,6 +56,8 @@ _KILL_S = 0.5
 _COMMIT_S = 0.4
 _LOGS_S = 0.2
 _EXIT_S = 0.5
+_WARM_S = 5.0
+_POOL_SHARE = 0.25  # of the memory, for idle slots
 
 
 class WorkerService:
@@ -68,8 +73,9 @@ class WorkerService:
         self.slots = settings.slots or count_cores()
         self._scratch = Scratch(settings.scratch_dir)
         store = open_store(settings.store_url)
+        caches = _caches(settings, self._scratch)
         self._runner, warning = choose_runner(
-            settings.runner, loopback=_is_local(settings), python=settings.python
+            settings, _grounds(self._scratch, caches), loopback=_is_local(settings)
         )
         if warning:
             log.warning("runner_chosen", runner=self._runner.capabilities.name, reason=warning)
@@ -83,18 +89,36 @@ class WorkerService:
         self._book, self._ledger = LeaseBook(), Ledger(capacity)
         self._committer = Committer(self._control, self._book)
         self._live_logs = LiveLogs(self._control)
-        self._warm = WarmSlots(self._runner, max_idle=self.slots)
+        metrics = Metrics()
+        self._pool = WarmPool(
+            self._runner,
+            places=self.slots,
+            budget_mib=settings.pool_budget_mib or memory_mib() * _POOL_SHARE,
+            learned=Learned(self._scratch.root / "imports.json"),
+            metrics=metrics,
+        )
         shop = Workshop(
             settings=settings,
             control=self._control,
             store=store,
             scratch=self._scratch,
-            caches=_caches(settings, self._scratch),
+            caches=caches,
             live_logs=self._live_logs,
+            metrics=metrics,
             fetch=_fetcher(settings, store),
         )
         components = ComponentCache(self._scratch.components, store)
-        self._bundles = Bundles(shop, self._ledger, self._book, self._committer, components, self._warm)
+        self._bundles = Bundles(
+            shop, self._ledger, self._book, self._committer, components, self._runner, self._pool
+        )
+        self._metrics = metrics
+        self._warming = Warming(
+            Wakeup(settings.broker_url).warms,
+            lambda request: self._control.warm(request, for_seconds(_WARM_S)),
+            self._runner,
+            self._pool,
+            capacity,
+        )
         self._heartbeat: Heartbeat | None = None
         self._draining = False
         self._drain_lock = Lock()
@@ -115,13 +139,15 @@ class WorkerService:
         self._heartbeat = Heartbeat(
             self._control,
             self._book,
-            self._ledger.free,
-            Wakeup(self._settings.broker_url).cancels,
             reply.lease_s,
+            free=self._ledger.free,
+            metrics=self._metrics.text,
+            cancels=Wakeup(self._settings.broker_url).cancels,
+            job_over=self._pool.job_over,
         )
         queues = HintQueues(self._settings.broker_url)
         ears = DeafWatch(self._wanted_queues, queues.depths, lambda: self._bundles.heard, self.stop)
-        for part in (self._heartbeat, self._committer, self._live_logs, ears):
+        for part in (self._heartbeat, self._committer, self._live_logs, self._pool, self._warming, ears):
             part.start()
         code = self._consume()
         self._stopped.set()
@@ -176,7 +202,8 @@ class WorkerService:
             self._committer.stop(_COMMIT_S)
             self._heartbeat.stop(_EXIT_S)
         self._control.stopping.set()
-        self._warm.close()
+        self._warming.stop()
+        self._pool.close()
         self._runner.close()
         log.info("worker_stopped")
         celery.worker.state.should_stop = 0
@@ -211,6 +238,15 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _grounds(scratch: Scratch, caches: CacheFolders) -> Grounds:
+    return Grounds(
+        slots=scratch.runs,
+        components=scratch.components,
+        shared_cache=caches.shared,
+        user_caches=caches.users,
+    )
 
 
 def _caches(settings: Settings, scratch: Scratch) -> CacheFolders:

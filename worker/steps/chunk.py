@@ -1,13 +1,15 @@
 """The task's one chunk, as TASK_DIR/data.bin."""
 
 from gridloom.errors import StoreUnavailable
-from worker.attempt import Attempt
+from worker.attempt import Attempt, Phase
 
 NAME = "data.bin"
 
 
 class Chunk:
     """Writes the bytes that came with the claim, or fetches them."""
+
+    phase: Phase = "fetched"
 
     def prepare(self, attempt: Attempt) -> None:
         """Write the chunk."""

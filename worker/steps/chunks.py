@@ -7,7 +7,7 @@ import structlog
 
 from gridloom.errors import AttemptFailed, LeaseLost
 from gridloom.states import EndReason
-from worker.attempt import Attempt
+from worker.attempt import Attempt, Phase
 from worker.chunk_upload import BATCH_S, ChunkUpload
 from worker.chunk_watch import ChunkWatch
 
@@ -18,6 +18,8 @@ _IDLE_S = 5.0
 
 class Chunks:
     """Watches CHUNKS_DIR in a thread of its own from before the script to its end."""
+
+    phase: Phase = "fetched"
 
     def __init__(self) -> None:
         self._ended = Event()
@@ -78,6 +80,8 @@ class Chunks:
 
 class FinishChunks:
     """Ends the streaming once the script has ended well."""
+
+    phase: Phase = "stored"
 
     def __init__(self, chunks: Chunks) -> None:
         self._chunks = chunks

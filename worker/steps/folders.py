@@ -1,9 +1,8 @@
 """The folders of an attempt: made empty before the script, removed with all in them after it."""
 
 from gridloom.states import Stage
-from worker.attempt import Attempt
+from worker.attempt import Attempt, Phase
 from worker.collect import remove_tree
-from worker.runners.protocol import Folder
 
 LAYOUT: dict[Stage, dict[str, tuple[str, ...]]] = {
     Stage.PARTITION: {"source": ("SOURCE_DIR",), "chunks": ("CHUNKS_DIR",)},
@@ -15,6 +14,8 @@ LAYOUT: dict[Stage, dict[str, tuple[str, ...]]] = {
 class Folders:
     """Every folder that the contract names for the stage, with its variables."""
 
+    phase: Phase = "fetched"
+
     def prepare(self, attempt: Attempt) -> None:
         """Make the folders; all are the attempt's own, so all may be written to."""
         root = attempt.folder
@@ -22,7 +23,7 @@ class Folders:
         for name, variables in LAYOUT[attempt.lease.stage].items():
             path = root / name
             path.mkdir()
-            attempt.folders.append(Folder(path=path, writable=True))
+            attempt.folders.append(path)
             attempt.env.update(dict.fromkeys(variables, str(path)))
             attempt.places.update(dict.fromkeys(variables, path))
 

@@ -6,11 +6,13 @@ from gridloom.errors import StoreUnavailable
 from gridloom.flat_merge import merge_candidates
 from gridloom.wire import ResultFile, StageRequest
 from storage.blobs import BlobStore
-from worker.attempt import Attempt
+from worker.attempt import Attempt, Phase
 
 
 class Inputs:
     """Fetches every result file in chunk order; a taken name gets the chunk's number."""
+
+    phase: Phase = "fetched"
 
     def prepare(self, attempt: Attempt) -> None:
         """Fetch all."""

@@ -1,7 +1,7 @@
 """The assembler's files: stored under the attempt's own prefix, small ones together, and registered page by page."""
 
 from gridloom.wire import INLINE_RESULT_BYTES, OutputFile, OutputsRequest
-from worker.attempt import Attempt
+from worker.attempt import Attempt, Phase
 from worker.collect import collect
 from worker.file_bytes import read_whole
 
@@ -11,6 +11,8 @@ _PACK_BYTES = 8 * 1024 * 1024
 
 class Outputs:
     """Collects OUTPUT_DIR."""
+
+    phase: Phase = "stored"
 
     def __init__(self) -> None:
         self._packed: list[bytes] = []

@@ -4,13 +4,15 @@ from pathlib import PurePosixPath
 
 from gridloom.flat_merge import merge_candidates
 from gridloom.wire import OutputFile, OutputsRequest
-from worker.attempt import Attempt
+from worker.attempt import Attempt, Phase
 from worker.chunk_upload import ChunkUpload
 from worker.collect import collect
 
 
 class SourceAsChunks:
     """Makes each file of the source one chunk, byte for byte, in the order of their names."""
+
+    phase: Phase = "stored"
 
     def prepare(self, attempt: Attempt) -> None:
         """Register the chunks."""
@@ -27,6 +29,8 @@ class SourceAsChunks:
 
 class OutputsAsTheyAre:
     """Makes every result file an output file, by reference, under its name in the one merged folder."""
+
+    phase: Phase = "stored"
 
     def prepare(self, attempt: Attempt) -> None:
         """Register the outputs page by page."""

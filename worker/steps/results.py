@@ -1,13 +1,15 @@
 """A task's result files: small ones travel inside the commit, large ones go to a key of the attempt's own."""
 
 from gridloom.wire import INLINE_RESULT_BYTES, ResultFile
-from worker.attempt import Attempt
+from worker.attempt import Attempt, Phase
 from worker.collect import collect
 from worker.file_bytes import read_whole
 
 
 class Results:
     """Collects TASK_RESULTS_DIR."""
+
+    phase: Phase = "stored"
 
     def prepare(self, attempt: Attempt) -> None:
         """Collect.

@@ -2,13 +2,15 @@
 
 from gridloom.errors import AttemptFailed, RunnerFailed
 from gridloom.states import EndReason
-from worker.attempt import Attempt
+from worker.attempt import Attempt, Phase
 from worker.output import OutputCapture
-from worker.runners.protocol import Ended, Execution, Folder, Limits
+from worker.runners.protocol import Ended, Execution, Limits
 
 
 class Script:
     """Runs `app/<entrypoint>` of the component, with its output captured."""
+
+    phase: Phase = "ran"
 
     def prepare(self, attempt: Attempt) -> None:
         """Run the script.
@@ -39,9 +41,10 @@ def _execution(attempt: Attempt) -> Execution:
     caches = attempt.shop.caches.of(attempt.work.owner_id)
     return Execution(
         label=attempt.label,
+        component=code,
         script=code / "app" / entrypoint,
-        env={**attempt.work.env, **caches.env, **attempt.env},
-        folders=(*attempt.folders, Folder(path=code), *caches.folders),
+        env={**attempt.work.env, **caches, **attempt.env},
+        folders=tuple(attempt.folders),
         limits=Limits(timeout_s=attempt.work.timeout_s, memory_mib=attempt.work.needs.memory_mib),
     )
 

@@ -1,11 +1,13 @@
 """The job's input, fetched into SOURCE_DIR for the partitioner."""
 
 from gridloom.wire import StageRequest
-from worker.attempt import Attempt
+from worker.attempt import Attempt, Phase
 
 
 class Source:
     """Fetches the data source, then says that partitioning begins."""
+
+    phase: Phase = "fetched"
 
     def prepare(self, attempt: Attempt) -> None:
         """Fetch.

@@ -21,9 +21,12 @@ from worker.control import ControlPlane
 from worker.leases import LeaseBook
 from worker.ledger import Ledger
 from worker.live_logs import LiveLogs
+from worker.pool.learning import Learned
+from worker.pool.metrics import Metrics
+from worker.pool.warm_pool import WarmPool
 from worker.runners.mock import MockRunner
+from worker.runners.protocol import Grounds, ImageHad
 from worker.scratch import Scratch
-from worker.slots import WarmSlots
 
 PARAMS = {Stage.PARTITION: "PARTITIONER_PARAMS", Stage.APP: "APP_PARAMS", Stage.ASSEMBLE: "ASSEMBLER_PARAMS"}
 
@@ -31,13 +34,24 @@ PARAMS = {Stage.PARTITION: "PARTITIONER_PARAMS", Stage.APP: "APP_PARAMS", Stage.
 class SpyRunner(MockRunner):
     """Remembers what was run."""
 
-    def __init__(self):
+    def __init__(self, grounds):
+        super().__init__(grounds)
         self.executions = []
-        self.opened = 0
+        self.keys = []
+        self.images = {}  # digests by name
+        self.images_wanted = []
         self.before = lambda execution, slot: None
 
+    @property
+    def opened(self):
+        return len(self.keys)
+
+    def have_image(self, wanted, go_on):
+        self.images_wanted.append(wanted)
+        return ImageHad(digest=wanted.pin or self.images.get(wanted.reference, ""))
+
     def open_slot(self, key):
-        self.opened += 1
+        self.keys.append(key)
         slot = super().open_slot(key)
         plain = slot.run
 
@@ -62,18 +76,20 @@ class Rig:
     committer: Committer
     live_logs: LiveLogs
     bundles: Bundles
+    pool: WarmPool
     sources: dict[str, bytes]
 
-    def set_work(self, stage, mock=None, *, name="word-count", owner="owner", **more):
+    def set_work(self, stage, mock=None, *, name="word-count", owner="owner", image="", kept=None, **more):
         params = json.dumps({"mock": mock} if mock is not None else {})
         component = ComponentRef(
+            **(kept or {}),
             id="c1",
             owner_id=owner,
             name=name,
             version="1.0",
             revision=3,
             entrypoint="main.py",
-            image="",
+            image=image,
             archive_key="components/c1",
             digest="d",
         )
@@ -96,7 +112,7 @@ class Rig:
         return self.control_plane.tasks[stage, chunk].result
 
     def nothing_is_left(self):
-        return not list(self.shop.scratch.runs.iterdir()) and not self.book.all()
+        return not list(self.shop.scratch.runs.glob("*/*")) and not self.book.all()
 
 
 @pytest.fixture
@@ -105,7 +121,14 @@ def rig(tmp_path, control_plane):
     store.put_bytes("components/c1", pack_component({"manifest.json": b"{}", "app/main.py": b"print()"}))
     control = control_plane.client()
     scratch = Scratch(tmp_path / "scratch")
-    book, ledger, runner = LeaseBook(), Ledger(Capacity(cores=2, memory_mib=1024)), SpyRunner()
+    caches = CacheFolders(shared=tmp_path / "shared", users=tmp_path / "users")
+    grounds = Grounds(
+        slots=scratch.runs,
+        components=scratch.components,
+        shared_cache=caches.shared,
+        user_caches=caches.users,
+    )
+    book, ledger, runner = LeaseBook(), Ledger(Capacity(cores=2, memory_mib=1024)), SpyRunner(grounds)
     committer, live_logs = Committer(control, book), LiveLogs(control)
     sources = {"input.txt": b"hello"}
 
@@ -119,12 +142,15 @@ def rig(tmp_path, control_plane):
         control=control,
         store=store,
         scratch=scratch,
-        caches=CacheFolders(shared=tmp_path / "shared", users=tmp_path / "users"),
+        caches=caches,
         live_logs=live_logs,
+        metrics=Metrics(),
         fetch=fetch,
     )
-    warm = WarmSlots(runner, max_idle=2)
-    bundles = Bundles(shop, ledger, book, committer, ComponentCache(scratch.components, store), warm)
+    learned = Learned(tmp_path / "imports.json")
+    pool = WarmPool(runner, places=2, budget_mib=1000, learned=learned, metrics=shop.metrics)
+    components = ComponentCache(scratch.components, store)
+    bundles = Bundles(shop, ledger, book, committer, components, runner, pool)
     committer.start()
     yield Rig(
         control_plane=control_plane,
@@ -137,10 +163,11 @@ def rig(tmp_path, control_plane):
         committer=committer,
         live_logs=live_logs,
         bundles=bundles,
+        pool=pool,
         sources=sources,
     )
     control.stopping.set()
     committer.stop(10)
     control.close()
-    warm.close()
+    pool.close()
     scratch.close()

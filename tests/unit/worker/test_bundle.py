@@ -40,9 +40,10 @@ def test_the_script_sees_the_contracts_variables_and_its_chunk(rig):
         seen["data"] = Path(execution.env["TASK_DIR"], "data.bin").read_bytes()
         assert Path(execution.env["TASK_RESULTS_DIR"]).is_dir()
         assert execution.script.is_file()
-        assert {it.path for it in execution.folders if it.writable} == {
-            Path(execution.env[name]) for name in ("TASK_DIR", "TASK_RESULTS_DIR", "USER_CACHE_DIR")
-        }
+        assert execution.script.is_relative_to(execution.component)
+        folders = {Path(execution.env[name]) for name in ("TASK_DIR", "TASK_RESULTS_DIR")}
+        assert set(execution.folders) == folders
+        assert all(it.is_relative_to(slot.folder) for it in folders)
 
     rig.runner.before = look
     rig.run(Stage.APP, 7)
@@ -140,16 +141,15 @@ def test_a_task_stopped_for_the_workers_sake_is_handed_back(rig):
     rig.set_work(Stage.APP, {"run_for_s": 60})
     rig.control_plane.add(Stage.APP, 0, data=b"")
     rig.runner.before = lambda execution, slot: rig.book.end_all(EndReason.WORKER_STOPPED)
-    slots = rig.bundles._warm
-    plain = slots.take
+    plain = rig.runner.open_slot
 
-    def take_and_kill_late(key):
+    def open_and_kill_late(key):
         slot = plain(key)
         mock_wait = slot._stop.wait
         slot._stop.wait = lambda timeout: (rig.book.fence(), mock_wait(timeout))
         return slot
 
-    slots.take = take_and_kill_late
+    rig.runner.open_slot = open_and_kill_late
     rig.run(Stage.APP, 0)
     assert [hold.chunk for hold in rig.control_plane.released] == [0]
     assert rig.result() is None

@@ -26,8 +26,15 @@ def rig(control_plane):
 
     rig = Rig()
     control_plane.work = None
+    rig.over = []
     rig.heartbeat = Heartbeat(
-        rig.control, rig.book, lambda: Capacity(cores=1, memory_mib=1), lambda: rig.cancels, 60.0
+        rig.control,
+        rig.book,
+        60.0,
+        free=lambda: Capacity(cores=1, memory_mib=1),
+        metrics=lambda: "a_metric 1",
+        cancels=lambda: rig.cancels,
+        job_over=rig.over.append,
     )
     yield rig
     rig.control.stopping.set()
@@ -44,6 +51,7 @@ def test_a_beat_renews_what_is_held_and_kills_what_is_lost(rig, control_plane):
     assert kills == [EndReason.CANCELLED]
     assert kept.confirmed_at > 0
     assert not kept.lost
+    assert control_plane.metrics == "a_metric 1"
 
 
 def test_a_beat_announces_what_runs(rig):
@@ -75,6 +83,7 @@ def test_the_cancelling_of_other_jobs_asks_nothing(rig, control_plane):
     rig.cancels = ("another job",)
     rig.heartbeat._listen()
     assert not rig.heartbeat._rung.is_set()
+    assert rig.over == ["another job"]
     rig.cancels = ("",)
     rig.heartbeat._listen()
     assert rig.heartbeat._rung.is_set()

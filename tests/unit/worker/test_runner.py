@@ -16,6 +16,7 @@ from gridloom.errors import (
 from gridloom.states import EndReason, Stage
 from gridloom.wire import Claimed
 from worker.attempt import Attempt
+from worker.pool.bundle_slot import BundleSlot
 from worker.runner import failure_of, run_attempt
 
 CLAIMED = Claimed(chunk=0, attempt=1)
@@ -45,6 +46,8 @@ def test_every_error_has_a_reason_and_words(error, reason):
 
 
 class Recorder:
+    phase = "fetched"
+
     def __init__(self, name, calls, error=None, cleanup_error=None):
         self.name, self.calls, self.error, self.cleanup_error = name, calls, error, cleanup_error
 
@@ -63,12 +66,13 @@ class Recorder:
 def attempt(rig):
     (lease,) = rig.book.take("job", Stage.APP, [CLAIMED], lease_s=60, asked_at=0)
     rig.set_work(Stage.APP)
+    work = rig.control_plane.work
     return Attempt(
         shop=rig.shop,
         lease=lease,
         claimed=CLAIMED,
-        work=rig.control_plane.work,
-        slot=None,
+        work=work,
+        slot=BundleSlot(rig.pool, rig.runner, rig.control.pin, work, "job"),
         code=None,
         started_at=datetime.now(UTC),
     )

@@ -141,7 +141,7 @@ def test_a_worker_runs_hints_hands_back_what_it_can_not_finish_and_stops(
         assert psutil.Process(process.pid).memory_info().rss < 85 * 1024 * 1024
 
         send(3, 4, mock={"run_for_s": 600})
-        eventually(lambda: (tmp_path / "scratch/runs").joinpath(f"{JOB}-app-3-1").exists())
+        eventually(lambda: list((tmp_path / "scratch/runs").glob(f"*/{JOB}-app-3-1")))
         started = time.monotonic()
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
@@ -154,8 +154,8 @@ def test_a_cancelled_task_is_killed_and_a_killed_worker_leaves_no_process(
     environment, tmp_path, control_plane, send
 ):
     def pid_of(chunk):
-        path = tmp_path / f"scratch/runs/{JOB}-app-{chunk}-1/results/pid"
-        return int(path.read_text()) if path.exists() and path.read_text() else None
+        found = list((tmp_path / "scratch/runs").glob(f"*/{JOB}-app-{chunk}-1/results/pid"))
+        return int(found[0].read_text()) if found and found[0].read_text() else None
 
     control_plane.lease_s = 4.0
     with worker(environment, tmp_path, GRIDLOOM_RUNNER="process") as process:

@@ -8,14 +8,17 @@ import pytest
 
 from gridloom.errors import AttemptFailed, RunnerFailed
 from gridloom.states import EndReason
-from tests.fixtures.slots import KEY, Heard
-from worker.runners.mock import MockRunner
-from worker.runners.protocol import Execution, Limits
+from tests.fixtures.slots import Heard
+from worker.runners.mock import MEMORY_MIB, MockRunner
+from worker.runners.protocol import Execution, Grounds, Limits, SlotKey
 
 
 @pytest.fixture
 def play(tmp_path):
-    slot = MockRunner().open_slot(KEY)
+    slots = tmp_path / "slots"
+    slots.mkdir()
+    grounds = Grounds(slots=slots, components=tmp_path, shared_cache=tmp_path, user_caches=tmp_path)
+    slot = MockRunner(grounds).open_slot(SlotKey(owner="o"))
 
     def run(name="APP_PARAMS", folder="TASK_RESULTS_DIR", *, timeout_s=None, **members):
         env = {
@@ -26,7 +29,10 @@ def play(tmp_path):
         heard = Heard()
         script = tmp_path / "main.py"
         limits = Limits(timeout_s=timeout_s)
-        ended = slot.run(Execution(label="x", script=script, env=env, folders=(), limits=limits), heard)
+        execution = Execution(
+            label="x", component=tmp_path, script=script, env=env, folders=(), limits=limits
+        )
+        ended = slot.run(execution, heard)
         return ended, heard
 
     run.slot = slot
@@ -78,6 +84,21 @@ def test_a_member_that_it_does_not_know_is_named(play):
 
 
 def test_a_closed_slot_plays_no_more(play):
+    assert play.slot.folder.is_dir()
     play.slot.close()
+    play.slot.close()
+    assert play.slot.memory_mib() == 0
+    assert not play.slot.folder.exists()
     with pytest.raises(RunnerFailed):
         play()
+    with pytest.raises(RunnerFailed):
+        play.slot.preload(["json"])
+
+
+def test_what_was_imported_ahead_is_not_reported_again(play):
+    ended, _ = play(modules=["json", "csv"])
+    assert ended.modules == ("json", "csv")
+    assert play.slot.preload(["json"]).imported == ("json",)
+    assert play.slot.memory_mib() > MEMORY_MIB
+    ended, _ = play(modules=["json", "csv"], signal=11, end_reason="exit_nonzero")
+    assert (ended.modules, ended.signal) == (("csv",), 11)

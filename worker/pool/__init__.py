@@ -1,0 +1,1 @@
+"""Warm pools: slots that are open before tasks need them, and stay open after."""
