@@ -102,6 +102,7 @@ class Tar:
     def __init__(self, target: Path) -> None:
         self._tar = tarfile.open(target, "w")  # noqa: SIM115 - `close` is for the maker to call
         self._names: set[str] = set()
+        self._sources: set[Path] = set()
         self._binaries: list[Path] = []
         for name in ("dev", "etc", "proc", "sys", "tmp"):
             self.folder(name, 0o1777 if name == "tmp" else 0o755)
@@ -130,6 +131,7 @@ class Tar:
     def file(self, name: str, source: Path, *, binary: bool = False) -> None:
         """Add a file of the host, links followed; of a `binary`, also the shared objects that it loads."""
         status = source.stat()
+        self._sources.add(source.resolve())
         info = tarfile.TarInfo(name)
         # Compiled Python is valid for its source's time alone.
         info.size, info.mode, info.mtime = (
@@ -144,7 +146,7 @@ class Tar:
     def close(self) -> None:
         """Add the shared objects that the binaries load, and end the tar."""
         for library in _libraries(self._binaries):
-            if library.lstrip("/") not in self._names:
+            if Path(library).resolve() not in self._sources:
                 self.file(library.lstrip("/"), Path(library))
         self._tar.close()
 
@@ -183,7 +185,7 @@ def _pandas(tar: Tar) -> None:
     for name in ("numpy", "pandas"):
         for place, source in package_files(name):
             if source.is_file():
-                tar.file(f"{library}/site-packages/{place}", source)
+                tar.file(f"{library}/site-packages/{place}", source, binary=".so" in source.suffixes)
     tar.link(f"{library}/dist-packages", "site-packages")  # Debian's name for it
 
 
