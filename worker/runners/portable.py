@@ -86,11 +86,11 @@ class PortablePython:
 
     def argv(self, mounted: str) -> tuple[str, ...]:
         """Return the start of a command line, for the folder shown at that path."""
-        program = f"{mounted}/{self.program}"
+        program = (f"{mounted}/{self.program}", "-I", "-S", "-X", "utf8")
         return (
-            (f"{mounted}/{self.loader}", "--library-path", f"{mounted}/lib", program)
+            (f"{mounted}/{self.loader}", "--library-path", f"{mounted}/lib", *program)
             if self.loader
-            else (program,)
+            else program
         )
 
 
