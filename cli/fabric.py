@@ -9,7 +9,7 @@ import typer
 
 from cli.data_dir import default_dir
 
-Runner = Literal["auto", "bubblewrap", "process", "mock"]
+Runner = Literal["auto", "docker", "bubblewrap", "process", "mock"]
 
 
 def up(  # noqa: PLR0913 (one for each option)

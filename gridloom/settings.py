@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-RunnerName = Literal["auto", "bubblewrap", "process", "mock"]
+RunnerName = Literal["auto", "docker", "bubblewrap", "process", "mock"]
 
 
 class Settings(BaseSettings):
@@ -66,6 +66,16 @@ class Settings(BaseSettings):
     runner: RunnerName = Field("auto", description="How scripts run")
     python: str = Field(
         "", description="Interpreter for .py scripts without containers; empty: this one's base"
+    )
+    docker_url: str = Field(
+        "", description="Docker's or Podman's socket; empty: DOCKER_HOST, else Docker's usual one"
+    )
+    default_image: str = Field(
+        "", description="Image of components that name none; empty: made of the worker's own Python"
+    )
+    image_budget_mib: int = Field(51_200, description="Disk that pulled images may take")
+    egress_network: str = Field(
+        "", description="Docker network for tasks that may reach out; empty: one of Gridloom's own"
     )
     drain_s: float = Field(5, description="How long a stopping worker lets running tasks finish")
     pool_budget_mib: int = Field(

@@ -1,5 +1,6 @@
 """Real scripts in real sandboxes: what they see, and what they try in vain."""
 
+import dataclasses
 import os
 import shutil
 import socket
@@ -7,25 +8,30 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from dataclasses import replace
+import time
 from pathlib import Path
 
 import pytest
 
 from gridloom.errors import AttemptFailed, RunnerFailed
 from gridloom.states import EndReason
-from tests.fixtures.slots import KEY, Stage, open_fds
+from tests.fixtures.slots import KEY, Stage, make_grounds, open_fds
 from worker.collect import remove_tree
 from worker.runners.bubblewrap import BubblewrapRunner, is_public
 from worker.runners.cgroups import Cgroups
-from worker.runners.protocol import Execution, Folder, Limits
+from worker.runners.protocol import Limits
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def runner():
-    it = BubblewrapRunner(cgroups=Cgroups.detect())
+def grounds(tmp_path_factory):
+    return make_grounds(tmp_path_factory.mktemp("worker"))
+
+
+@pytest.fixture(scope="module")
+def runner(grounds):
+    it = BubblewrapRunner(grounds, cgroups=Cgroups.detect())
     reason = it.probe()
     if reason is not None:
         if os.environ.get("CI"):
@@ -35,19 +41,11 @@ def runner():
 
 
 @pytest.fixture
-def stage(runner, tmp_path):
+def stage(runner):
     slot = runner.open_slot(KEY)
-    folder = tmp_path / "task"
-    folder.mkdir()
-    yield Stage(slot, folder)
+    assert slot.facts.isolation == "task namespaces"
+    yield Stage(slot)
     slot.close()
-
-
-def say(stage: Stage, code: str, **limits: float) -> str:
-    """Run a Python script and return what it printed."""
-    ended = stage.run(code, name="main.py", limits=Limits(timeout_s=20, **limits))
-    assert ended.succeeded, (ended.message, stage.heard.stderr)
-    return stage.heard.stdout.decode()
 
 
 def test_a_script_is_nobody_with_no_rights(stage):
@@ -57,24 +55,22 @@ def test_a_script_is_nobody_with_no_rights(stage):
         print(os.getuid(), os.getgid(), *(status[it].strip() for it in ("CapEff", "CapBnd", "NoNewPrivs")))
     """
     none = "0" * 16
-    assert say(stage, code) == f"65534 65534 {none} {none} 1\n"
+    assert stage.say(code) == f"65534 65534 {none} {none} 1\n"
 
 
 def test_a_script_is_never_the_hosts_root(stage):
-    say(stage, "open('made', 'w').close()")
+    stage.say("open('made', 'w').close()")
     assert (stage.folder / "made").stat().st_uid == (65534 if os.geteuid() == 0 else os.geteuid())
 
 
-def test_a_script_sees_the_system_and_its_folders_alone(stage, tmp_path):
-    (tmp_path / "neighbour").mkdir()
-    seen = say(
-        stage,
-        f"import os; print(os.listdir({str(tmp_path)!r}), sorted(os.listdir('/')), os.listdir('/home') if os.path.exists('/home') else '')",
-    )
-    assert seen.startswith("['task'] ")
-    assert not {"'sys'", "'home'", "'var'", "'boot'"} & {
-        *seen.replace(",", "").replace("]", "").replace("[", "").split()
-    }
+def test_a_script_sees_the_system_and_its_slots_folder_alone(runner, stage, grounds):
+    neighbour = runner.open_slot(KEY)
+    slots = str(grounds.slots)
+    code = f"import os; print(os.listdir({slots!r}), os.listdir('/'), os.path.exists('/home/x'))"
+    seen = stage.say(code)
+    neighbour.close()
+    assert seen.startswith(f"['{stage.slot.folder.name}'] ")
+    assert not {"'sys'", "'home'", "'var'", "'boot'"} & {*seen.replace("[", "").replace("]", "").split(", ")}
 
 
 def test_a_script_has_the_names_of_users_and_a_clean_environment(stage):
@@ -82,7 +78,7 @@ def test_a_script_has_the_names_of_users_and_a_clean_environment(stage):
         "id -un; env | cut -d= -f1 | sort | tr '\\n' ' '; cat /proc/1/environ | wc -c", WORD="x"
     )
     assert ended.succeeded
-    assert stage.heard.stdout.decode() == "nobody\nHOME LANG PATH PWD TMPDIR WORD 0\n"
+    assert stage.heard.stdout.decode() == "nobody\nHOME LANG OMP_NUM_THREADS PATH PWD TMPDIR WORD 0\n"
 
 
 def test_a_hostile_variable_takes_effect_inside_alone(stage):
@@ -110,22 +106,26 @@ def test_the_system_cannot_be_written(stage, path):
     assert not Path("/usr/x").exists()
 
 
-def test_a_read_only_folder_stays_so_and_a_writable_one_is_written(stage, tmp_path):
-    given = tmp_path / "given"
-    given.mkdir(mode=0o700)
-    (given / "data.bin").write_text("chunk")
-    execution = stage.execution(f"cat {given}/data.bin; echo x > {given}/data.bin || echo x > made || exit 7")
-    execution = Execution(
-        label="x",
-        script=execution.script,
-        env={},
-        folders=(Folder(path=given), *execution.folders),
-        limits=execution.limits,
-    )
+def test_a_script_sees_its_own_component_alone_and_can_not_change_it(stage, grounds):
+    own, other = (grounds.components / KEY.owner / name for name in ("1", "2"))
+    for folder in (own, other):
+        folder.mkdir(mode=0o755, exist_ok=True)
+        (folder / "main.py").write_text(
+            "import os; print(os.listdir('..'))\ntry: open('main.py', 'w')\nexcept OSError as e: print(e.errno)"
+        )
+    execution = dataclasses.replace(stage.execution(""), component=own, script=own / "main.py")
     assert stage.slot.run(execution, stage.heard).succeeded
-    assert stage.heard.stdout == b"chunk"
-    assert (given / "data.bin").read_text() == "chunk"
-    assert (stage.folder / "made").read_text() == "x\n"
+    assert stage.heard.stdout == b"['1']\n30\n"
+
+
+def test_the_owners_cache_is_kept_and_the_shared_one_is_not_written(runner, stage, grounds):
+    own, shared = grounds.user_caches / KEY.owner, grounds.shared_cache
+    (shared / "weights").write_text("w")
+    code = f"cat {shared}/weights; echo x > {own}/kept && ! echo x > {shared}/new && ! ls {grounds.user_caches}/other"
+    assert stage.run(code).succeeded
+    assert stage.heard.stdout == b"w"
+    assert (own / "kept").read_text() == "x\n"
+    assert not (shared / "new").exists()
 
 
 def test_there_is_no_network(stage):
@@ -136,18 +136,17 @@ def test_there_is_no_network(stage):
             except OSError as error: print(type(error).__name__)
             print([name for _, name in socket.if_nameindex()])
         """
-        assert say(stage, code) == "ConnectionRefusedError\n['lo']\n"
+        assert stage.say(code) == "ConnectionRefusedError\n['lo']\n"
 
 
-def test_neighbours_are_out_of_sight(runner, stage, tmp_path):
-    other = Stage(runner.open_slot(KEY), tmp_path / "other")
-    other.folder.mkdir()
+def test_neighbours_are_out_of_sight(runner, stage):
+    other = Stage(runner.open_slot(KEY))
     look = "import os; print(os.listdir('/tmp'), os.listdir('/dev/shm'), [it for it in os.listdir('/proc') if it.isdigit()])"
     try:
         write = "open('/tmp/secret','w').write('x'); open('/dev/shm/secret','w').write('x')\n"
-        assert "secret" in say(stage, write + look)
+        assert "secret" in stage.say(write + look)
         for neighbour in (stage, other):
-            seen = say(neighbour, look)
+            seen = neighbour.say(look)
             assert "secret" not in seen
             assert len(seen.rsplit("[", 1)[1].split(",")) == 2
     finally:
@@ -236,12 +235,17 @@ def test_a_program_without_its_interpreter_is_the_components_fault(stage):
     assert stage.run("exit 0").succeeded
 
 
-def test_a_sandbox_that_cannot_start_is_the_runners_fault(stage):
-    execution = stage.execution("exit 0")
-    broken = replace(execution, script=stage.folder / "missing" / "main.sh")
-    with pytest.raises(RunnerFailed, match=r"sandbox can't be started: bwrap: .*chdir"):
-        stage.slot.run(broken, stage.heard)
-    assert stage.run("exit 0").succeeded
+def test_a_sandbox_that_cannot_start_is_the_runners_fault(grounds, tmp_path):
+    broken = tmp_path / "usr" / "bin" / "bwrap"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("#!/bin/sh\necho no way >&2; exit 7\n")
+    broken.chmod(0o755)
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    with pytest.raises(RunnerFailed, match="code 7: no way"):
+        BubblewrapRunner(grounds, bwrap=broken, cgroups=Cgroups.detect()).open_slot(KEY)
+    assert BubblewrapRunner(grounds, bwrap=broken).probe() == "the agent ended with code 7: no way"
+    assert not list(grounds.slots.iterdir())
 
 
 def test_what_a_hostile_script_leaves_can_be_removed(stage):
@@ -253,22 +257,32 @@ def test_what_a_hostile_script_leaves_can_be_removed(stage):
 def test_many_sandboxes_leave_nothing_open(stage):
     stage.run("exit 0")
     agent = stage.slot._link.pid
+    settle(agent)
     before = (open_fds(), open_fds(agent), len(Path("/proc/self/mounts").read_text()))
     for _ in range(50):
         assert stage.run("exit 0").succeeded
+    settle(agent)
     assert (open_fds(), open_fds(agent), len(Path("/proc/self/mounts").read_text())) == before
+
+
+def settle(agent: int) -> None:
+    """Wait until the agent sleeps, its next spare made."""
+    for _ in range(3):
+        time.sleep(0.02)
+        while Path(f"/proc/{agent}/stat").read_text().rpartition(")")[2].split()[0] != "S":
+            time.sleep(0.01)
 
 
 ORDINARY = """
 import os, sys
 from pathlib import Path
-from tests.fixtures.slots import KEY, Stage
+from tests.fixtures.slots import KEY, Stage, make_grounds
 from worker.runners.bubblewrap import BubblewrapRunner, is_public
 from worker.runners.cgroups import Cgroups
 
-runner = BubblewrapRunner(python=sys.executable, cgroups=Cgroups.detect())
+runner = BubblewrapRunner(make_grounds(Path(sys.argv[1])), python=sys.executable, cgroups=Cgroups.detect())
 print(runner.probe(), runner.task_uid)
-stage = Stage(runner.open_slot(KEY), Path(sys.argv[1]))
+stage = Stage(runner.open_slot(KEY))
 ended = stage.run("id -u; echo x > made; (setsid sleep 60 &) ; kill -9 1; ls /tmp")
 print(ended.reason, stage.heard.stdout, (stage.folder / "made").stat().st_uid == os.getuid())
 stage.slot.close()
@@ -294,8 +308,8 @@ def test_an_ordinary_user_gets_sandboxes_too(runner, tmp_path):
             text=True,
             check=False,
         )
-        name = Path(folder).name
-    assert (done.stdout, done.returncode) == (
-        f"None None\nNone {f'65534{chr(10)}{name}{chr(10)}'.encode()} True\n",
+    said = [it for it in done.stdout.splitlines(keepends=True) if "leftovers_killed" not in it]
+    assert ("".join(said), done.returncode) == (
+        f"None None\nNone {f'65534{chr(10)}{Path(folder).name}{chr(10)}'.encode()} True\n",
         0,
     ), done.stderr

@@ -78,6 +78,6 @@ class Request:
         head, self.cwd, self.component, rest = body.split(b"\0", 3)
         counts = [int(number) for number in head.split()]
         arguments, self.python, self.file_bytes, self.processes, self.data_bytes = counts
-        fields = rest.split(b"\0") if rest else []
+        fields = rest.split(b"\0")
         self.argv = fields[:arguments]
         self.env = dict(pair.split(b"=", 1) for pair in fields[arguments:])

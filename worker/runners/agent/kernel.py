@@ -5,7 +5,7 @@ import os
 
 NEW_MOUNTS, NEW_IPC, NEW_USER, NEW_PIDS = 0x20000, 0x08000000, 0x10000000, 0x20000000
 READ_ONLY, NO_SETUID, NO_DEVICES, NO_EXEC, REMOUNT, BIND, PRIVATE = 1, 2, 4, 8, 32, 0x1000, 0x40000 | 0x4000
-KILLED_WITH_PARENT, SUBREAPER, NO_NEW_PRIVILEGES, SET_SECCOMP = 1, 36, 38, 22
+KILLED_WITH_PARENT, SUBREAPER, NO_NEW_PRIVILEGES, SET_SECCOMP, DROP_BOUND = 1, 36, 38, 22, 24
 CAPABILITIES_3 = 0x20080522
 
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -51,6 +51,9 @@ def load_filter(code):
 
 
 def drop_capabilities():
-    """Give up every capability for good: nothing executed later gets one back, since no-new-privileges is set."""
+    """Give up every capability for good, also for what is executed later."""
+    number = 0
+    while LIBC.prctl(DROP_BOUND, number, 0, 0, 0) == 0:
+        number += 1
     header = (ctypes.c_uint32 * 2)(CAPABILITIES_3, 0)
     check(LIBC.capset(header, (ctypes.c_uint32 * 6)()), "capset")

@@ -2,19 +2,24 @@
 
 import pytest
 
-from tests.fixtures.slots import KEY, Stage
+from tests.fixtures.slots import KEY, Stage, make_grounds
 from worker.runners.process import ProcessRunner
 
 
 @pytest.fixture
-def runner():
-    it = ProcessRunner()
+def grounds(tmp_path):
+    return make_grounds(tmp_path / "worker")
+
+
+@pytest.fixture
+def runner(grounds):
+    it = ProcessRunner(grounds)
     yield it
     it.close()
 
 
 @pytest.fixture
-def stage(runner, tmp_path):
+def stage(runner):
     slot = runner.open_slot(KEY)
-    yield Stage(slot, tmp_path)
+    yield Stage(slot)
     slot.close()

@@ -10,14 +10,16 @@ from tests.fixtures.slots import gone
 HOLDER = """
 import sys
 from pathlib import Path
+from tests.fixtures.slots import make_grounds
 from worker.runners.process import ProcessRunner
 from worker.runners.protocol import Execution, SlotKey
 
 class Nowhere:
     def write(self, stream, data): pass
 
-slot = ProcessRunner().open_slot(SlotKey(owner="", component="", revision=0, image="", memory_mib=0))
-slot.run(Execution(label="x", script=Path(sys.argv[1]), env={}, folders=()), Nowhere())
+script = Path(sys.argv[1])
+slot = ProcessRunner(make_grounds(script.parent / "worker")).open_slot(SlotKey(owner=""))
+slot.run(Execution(label="x", component=script.parent, script=script, env={}, folders=()), Nowhere())
 """
 SCRIPT = "echo $PPID > agent.new; mv agent.new agent\n(setsid sleep 60 & echo $! > daemon.new; mv daemon.new daemon)\nsleep 60\n"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gridloom.states import EndReason
-from tests.fixtures.slots import KEY, Stage
+from tests.fixtures.slots import KEY, Stage, make_grounds
 from worker.runners.cgroups import V1, V2, Cgroup, Cgroups
 from worker.runners.process import ProcessRunner
 from worker.runners.protocol import Limits
@@ -78,8 +78,8 @@ def test_groups_of_dead_workers_are_swept(tmp_path):
 
 
 def test_a_slot_in_a_real_group_names_want_of_memory_and_goes_on(real, tmp_path):
-    runner = ProcessRunner(cgroups=real)
-    stage = Stage(runner.open_slot(KEY), tmp_path)
+    runner = ProcessRunner(make_grounds(tmp_path), cgroups=real)
+    stage = Stage(runner.open_slot(KEY))
     try:
         hog = "x = []\nwhile True: x.append(b'x' * (1 << 20))\n"
         ended = stage.run(hog, name="main.py", limits=Limits(timeout_s=20, memory_mib=64))
@@ -98,8 +98,8 @@ def test_a_slot_in_a_real_group_names_want_of_memory_and_goes_on(real, tmp_path)
 def test_a_real_group_bounds_processes(real, tmp_path):
     if not real.bounds_processes:
         pytest.skip("no pids controller here")
-    runner = ProcessRunner(cgroups=real)
-    stage = Stage(runner.open_slot(KEY), tmp_path)
+    runner = ProcessRunner(make_grounds(tmp_path), cgroups=real)
+    stage = Stage(runner.open_slot(KEY))
     code = "import os, time\nfor n in range(100):\n    if os.fork() == 0: time.sleep(30); os._exit(0)\n"
     try:
         ended = stage.run(code, name="main.py", limits=Limits(timeout_s=20, processes=20))

@@ -11,16 +11,6 @@ from gridloom.states import EndReason
 from worker.runners.interpreters import base_python, command_for
 
 
-@pytest.fixture
-def path(tmp_path):
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    for name in ("sh", "node", "ruby", "perl", "Rscript", "julia"):
-        (folder / name).write_text("")
-        (folder / name).chmod(0o755)
-    return str(folder)
-
-
 @pytest.mark.parametrize(
     ("name", "interpreter"),
     [
@@ -30,14 +20,13 @@ def path(tmp_path):
         ("a.pl", "perl"),
         ("a.R", "Rscript"),
         ("a.jl", "julia"),
+        ("a.py", "python3"),
     ],
 )
-def test_the_extension_names_the_interpreter(path, name, interpreter):
-    assert command_for(Path("/x", name), python="/py", path=path) == (f"{path}/{interpreter}", f"/x/{name}")
-
-
-def test_a_python_script_gets_the_configured_interpreter(path):
-    assert command_for(Path("/x/main.py"), python="/py", path=path) == ("/py", "/x/main.py")
+def test_the_extension_names_the_interpreter(name, interpreter):
+    command = command_for(Path("/x", name))
+    assert command.argv == (interpreter, f"/x/{name}")
+    assert command.is_python is name.endswith(".py")
 
 
 def test_the_base_interpreter_is_no_virtual_environments():
@@ -51,13 +40,12 @@ def test_a_program_runs_itself(tmp_path):
     program = tmp_path / "main"
     program.write_text("#!/bin/sh\n")
     with pytest.raises(AttemptFailed, match="not executable"):
-        command_for(program, python="/py", path="")
+        command_for(program)
     program.chmod(0o755)
-    assert command_for(program, python="/py", path="") == (str(program),)
+    assert command_for(program).argv == (str(program),)
 
 
-@pytest.mark.parametrize(("name", "what"), [("main.rb", "ruby"), ("main.txt", ".txt")])
-def test_what_is_not_to_be_had_is_named(tmp_path, name, what):
-    with pytest.raises(AttemptFailed, match=what) as failure:
-        command_for(tmp_path / name, python="/py", path=str(tmp_path))
+def test_an_unknown_extension_is_named(tmp_path):
+    with pytest.raises(AttemptFailed, match=r"\.txt") as failure:
+        command_for(tmp_path / "main.txt")
     assert failure.value.reason is EndReason.BAD_COMPONENT

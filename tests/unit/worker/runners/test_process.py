@@ -1,29 +1,13 @@
 """Unit tests of the runner without isolation, beyond what its slots do."""
 
-import os
-from pathlib import Path
 
-from worker.runners.process import ProcessRunner, sweep_scratch
-
-
-def test_it_says_that_it_isolates_nothing(runner):
+def test_it_says_that_it_isolates_nothing(runner, stage):
     assert (runner.capabilities.name, runner.capabilities.isolation) == ("process", "none")
+    assert stage.slot.facts.isolation == "none"
 
 
-def test_closing_removes_the_temporary_folder():
-    runner = ProcessRunner()
-    folder: Path = runner._scratch
-    (folder / "left").mkdir()
-    runner.close()
-    assert not folder.exists()
-
-
-def test_temporary_folders_of_killed_workers_are_swept(tmp_path):
-    (tmp_path / "gridloom-tmp-999999999-abc" / "deep").mkdir(parents=True)
-    (tmp_path / f"gridloom-tmp-{os.getpid()}-abc").mkdir()
-    (tmp_path / "gridloom-tmp-other-abc").mkdir()
-    sweep_scratch(tmp_path)
-    assert {it.name for it in tmp_path.iterdir()} == {
-        f"gridloom-tmp-{os.getpid()}-abc",
-        "gridloom-tmp-other-abc",
-    }
+def test_each_script_gets_an_empty_temporary_folder(stage):
+    assert stage.run("touch $TMPDIR/x; echo $HOME").succeeded
+    assert stage.run("ls -A $TMPDIR; mkdir -p $TMPDIR/a/b; chmod 0 $TMPDIR/a").succeeded
+    assert stage.heard.stdout == b""
+    assert not (stage.slot.folder / "tmp").exists()

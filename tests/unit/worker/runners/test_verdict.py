@@ -13,7 +13,6 @@ from worker.runners.verdict import Facts, judge
 def facts(status: int = 0, *, peak: float = 10.0, **changes: object) -> Facts:
     known = {
         "killed": None,
-        "wrapped": False,
         "oom_kills": None,
         "last_line": "",
         "limits": Limits(timeout_s=2.5, memory_mib=100),
@@ -33,7 +32,6 @@ def exited(code: int) -> int:
         (facts(exited(3), last_line="boom"), EndReason.EXIT_NONZERO, 3, None, "exit code 3: boom"),
         (facts(signal.SIGSEGV), EndReason.EXIT_NONZERO, None, 11, "killed by signal SIGSEGV"),
         (facts(exited(139)), EndReason.EXIT_NONZERO, 139, None, "exit code 139"),
-        (facts(exited(139), wrapped=True), EndReason.EXIT_NONZERO, None, 11, "killed by signal SIGSEGV"),
         (facts(signal.SIGRTMIN + 1), EndReason.EXIT_NONZERO, None, 35, "killed by signal 35"),
         (facts(9, killed=EndReason.TIMEOUT), EndReason.TIMEOUT, None, 9, "ran longer than 2.5 s"),
         (facts(9, killed=EndReason.CANCELLED), EndReason.CANCELLED, None, 9, "killed: cancelled"),
