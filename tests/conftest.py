@@ -7,6 +7,7 @@ pytest_plugins = [
     "tests.fixtures.dockerd",
     "tests.fixtures.images",
     "tests.fixtures.postgres",
+    "tests.fixtures.registry",
     "tests.fixtures.valkey",
 ]
 

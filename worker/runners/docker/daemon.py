@@ -5,6 +5,7 @@ attempt, never a worker.
 """
 
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -37,6 +38,7 @@ def open_client(url: str = "") -> docker.APIClient:
         RunnerFailed: when no daemon answers.
     """
     url = url or os.environ.get("DOCKER_HOST") or DEFAULT_URL
+    _knock(url)
     with daemon_errors(f"no container daemon answers at {url}"):
         return docker.APIClient(url, timeout=TIMEOUT_S)
 
@@ -76,3 +78,16 @@ def engine_of(client: docker.APIClient) -> Engine:
         components = client.version().get("Components") or ()
     is_podman = any("podman" in component["Name"].lower() for component in components)
     return Engine.PODMAN if is_podman else Engine.DOCKER
+
+
+def _knock(url: str) -> None:
+    """Find out by ourselves whether a socket is listened on: the SDK hides why not, and leaves its own open."""
+    scheme, _, path = url.partition("://")
+    if scheme != "unix":
+        return
+    with socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(TIMEOUT_S)
+        try:
+            link.connect(path)
+        except OSError as error:
+            raise RunnerFailed(f"no container daemon answers at {url}: {error.strerror or error}") from error

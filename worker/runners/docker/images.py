@@ -9,7 +9,7 @@ import time
 from collections import Counter as Counts
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -18,40 +18,23 @@ import docker
 import structlog
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
 
-from gridloom.errors import AttemptFailed, LeaseLost, RunnerFailed
+from gridloom.errors import AttemptFailed, RunnerFailed
 from gridloom.states import EndReason
-from gridloom.wire import ImageLogin
 from worker.runners.docker import image_store as store
 from worker.runners.docker.daemon import Opener
+from worker.runners.docker.flights import Flights
 from worker.runners.docker.image_book import Arrival, ImageBook
 from worker.runners.docker.image_store import Image
-from worker.runners.docker.pull import pull
+from worker.runners.docker.pull import confirm, pull
 from worker.runners.docker.references import Reference
 from worker.runners.protocol import ImageHad, ImageWanted
 
 log = structlog.get_logger(__name__)
 
-_POLL_S = 0.25
-_FRESH_S = 30.0  #: how long an image found is taken to be still there
-_REFUSED_S = 30.0  #: how long a registry's refusal is repeated without asking again
+_FRESH_S = 30.0  #: how long an image that was found is taken to be still there
 _GRACE = timedelta(minutes=1)
 _FULL_PERCENT = 90.0
 _REMEMBERED = 1024
-
-_Asked = tuple[str, str, ImageLogin | None]  #: image, owner, login
-
-
-@dataclass(slots=True, kw_only=True)
-class _Flight:
-    """One pull that several callers wait for."""
-
-    image: Reference
-    owner: str
-    login: ImageLogin | None
-    waiting: int = 0
-    landed: threading.Event = field(default_factory=threading.Event)
-    found: Image | None = None
-    failure: AttemptFailed | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,15 +66,13 @@ class Images:
         self._budget_mib = budget_mib
         self._book = ImageBook(book)
         self._metrics = _metrics_in(metrics)
-        self._gate = threading.BoundedSemaphore(pulls_at_once)
+        self._flights = Flights[Image](pulls_at_once)
         self._lock = threading.Lock()
         self._evicting = threading.Lock()
-        self._flights: dict[_Asked, _Flight] = {}
-        self._refusals: dict[_Asked, tuple[float, AttemptFailed]] = {}
         self._fresh: dict[tuple[str, str], _Found] = {}
         self._known: dict[str, Image] = {}
         self._used = Counts[str]()
-        self._unsettled = bool(self._book.under_way())
+        self._unsettled = list(self._book.under_way())
 
     def have(self, wanted: ImageWanted, go_on: Callable[[], bool]) -> ImageHad:
         """Make sure that an image is here that its owner may use, for as long as `go_on` says so.
@@ -111,12 +92,14 @@ class Images:
             self._book.used(fresh.image_id)
             return fresh.had
         with closing(self._opener()) as client:
-            self._settle_once(client)
+            self._settle_all(client)
             found = store.find(client, image)
         if found is not None and self._may_use(found, wanted.owner):
             return self._had(image, wanted.owner, found, 0.0)
         began = time.monotonic()
-        found = self._wait_for(_Flight(image=image, owner=wanted.owner, login=wanted.login), go_on)
+        found = self._flights.join(
+            (image.name, wanted.owner, wanted.login), lambda wait: self._pull(image, wanted, wait), go_on
+        )
         return self._had(image, wanted.owner, found, time.monotonic() - began)
 
     def inspect(self, digest: str) -> Image:
@@ -172,71 +155,18 @@ class Images:
     def _had(self, image: Reference, owner: str, found: Image, pulled_s: float) -> ImageHad:
         digest = found.digest_as(image)
         self._book.used(found.id)
-        self._known[digest] = found
-        until = time.monotonic() + _FRESH_S
+        fresh = _Found(had=ImageHad(digest=digest), image_id=found.id, until=time.monotonic() + _FRESH_S)
         with self._lock:
+            self._known[digest] = found
             if len(self._fresh) >= _REMEMBERED:
                 self._fresh.clear()
-            for name in {image.name, image.at(digest).name}:
-                self._fresh[name, owner] = _Found(had=ImageHad(digest=digest), image_id=found.id, until=until)
+            self._fresh[image.name, owner] = self._fresh[image.at(digest).name, owner] = fresh
         return ImageHad(digest=digest, pulled_s=pulled_s)
 
-    def _wait_for(self, wanted: _Flight, go_on: Callable[[], bool]) -> Image:
-        """Join the pull that is under way for the same image, owner and login, or start one."""
-        asked = (wanted.image.name, wanted.owner, wanted.login)
-        with self._lock:
-            until, refusal = self._refusals.get(asked, (0.0, None))
-            if refusal is not None and time.monotonic() < until:
-                raise refusal.with_traceback(None)
-            flight = self._flights.setdefault(asked, wanted)
-            flight.waiting += 1
-        if flight is wanted:
-            threading.Thread(target=self._fly, args=(asked, flight), name="image-pull", daemon=True).start()
-        try:
-            while not flight.landed.wait(_POLL_S):
-                if not go_on():
-                    raise LeaseLost(f"image {wanted.image.name} is not waited for any more")
-        finally:
-            with self._lock:
-                flight.waiting -= 1
-        if flight.failure is not None:
-            raise flight.failure.with_traceback(None)
-        if flight.found is None:
-            raise RunnerFailed(f"image {wanted.image.name}: the pull was dropped")
-        return flight.found
-
-    def _fly(self, asked: _Asked, flight: _Flight) -> None:
-        """Pull for everybody who waits; when all have left, leave off."""
-        try:
-            with self._gate:
-                if self._is_wanted(asked, flight):
-                    self._pull(asked, flight)
-        except AttemptFailed as error:
-            flight.failure = error
-            if error.reason is EndReason.IMAGE_UNAVAILABLE:
-                self._remember_refusal(asked, error)
-        except Exception as error:  # noqa: BLE001 (whoever waits must hear of it)
-            log.exception("image_pull_broke", image=flight.image.name)
-            flight.failure = RunnerFailed(
-                f"image {flight.image.name}: the pull broke: {type(error).__name__}"
-            )
-        finally:
-            with self._lock:
-                if self._flights.get(asked) is flight:
-                    del self._flights[asked]
-            flight.landed.set()
-
-    def _is_wanted(self, asked: _Asked, flight: _Flight) -> bool:
-        """Whether anybody waits; once nobody does, the flight takes no more callers."""
-        with self._lock:
-            if flight.waiting == 0 and self._flights.get(asked) is flight:
-                del self._flights[asked]
-            return flight.waiting > 0
-
-    def _pull(self, asked: _Asked, flight: _Flight) -> None:
-        image, login = flight.image, flight.login
+    def _pull(self, image: Reference, wanted: ImageWanted, go_on: Callable[[], bool]) -> Image:
+        is_private = wanted.login is not None
+        log.info("image_pull_started", image=image.name, owner=wanted.owner, private=is_private)
         began = time.monotonic()
-        log.info("image_pull_started", image=image.name, owner=flight.owner, private=login is not None)
         self.evict()
         with closing(self._opener()) as client:
             before = store.repositories_by_id(client)
@@ -244,64 +174,60 @@ class Images:
                 repository=image.repository,
                 before=frozenset(it for it, names in before.items() if image.repository in names),
             )
-            if login is not None:
+            if is_private:
                 self._book.begin(arrival)
             try:
-                pull(client, image, login, lambda: self._is_wanted(asked, flight))
+                pull(client, image, wanted.login, go_on)
             finally:
-                if login is not None:
-                    self._settle(client, arrival)
+                if is_private:
+                    self._unsettled.append(arrival)
+                    self._settle_all(client)
             found = store.find(client, image)
             if found is None:
-                if self._is_wanted(asked, flight):
-                    raise RunnerFailed(f"image {image.name} is gone right after it was pulled")
-                return
-            flight.found = self._proven(client, flight, found, before.get(found.id))
+                raise RunnerFailed(f"image {image.name} is gone right after it was pulled")
+            self._prove(client, image, wanted, found, before.get(found.id))
         took_s = time.monotonic() - began
         self._metrics.pulls.observe(took_s)
-        log.info("image_pulled", image=image.name, owner=flight.owner, took_s=round(took_s, 2))
+        log.info("image_pulled", image=image.name, owner=wanted.owner, took_s=round(took_s, 2))
         self.evict()
-
-    def _proven(
-        self, client: docker.APIClient, flight: _Flight, found: Image, before: frozenset[str] | None
-    ) -> Image:
-        """Take the pull for a proof that the owner may use the image, and return the image.
-
-        For one that was here before as private, only its own repository's word counts: any other, such as a user's
-        own, could name its layers without having them, since the daemon doesn't fetch layers that it has.
-        """
-        name = flight.image.name
-        if before is not None and found.is_private and flight.image.repository not in before:
-            if not self._may_use(found, flight.owner):
-                store.remove_name(client, name)
-                raise AttemptFailed(
-                    EndReason.IMAGE_UNAVAILABLE,
-                    f"image {name} can't be had: the same image is here from a private repository that was not asked",
-                )
-        elif flight.login is None and found.is_private:
-            store.mark_public(client, found)
-        if before is None or found.is_private or self._book.has(found.id):
-            self._book.pulled(found.id, name, flight.owner, found.size_mib)
         return found
 
-    def _settle_once(self, client: docker.APIClient) -> None:
-        """Mark what a private pull brought that an earlier life of this worker did not see the end of."""
-        if self._unsettled:
-            for arrival in self._book.under_way():
-                self._settle(client, arrival)
-            self._unsettled = False
+    def _prove(
+        self,
+        client: docker.APIClient,
+        image: Reference,
+        wanted: ImageWanted,
+        found: Image,
+        before: frozenset[str] | None,
+    ) -> None:
+        """Note for which owner an image was pulled, or refuse it to him; `before` are its repositories if it was here.
 
-    def _settle(self, client: docker.APIClient, arrival: Arrival) -> None:
-        for image_id, names in store.repositories_by_id(client).items():
-            if arrival.repository in names and image_id not in arrival.before:
-                store.mark_private(client, image_id)
-        self._book.settled(arrival)
+        For a private one only the word of its own repository counts: any other, such as a user's own, could name its
+        layers without having them, since the daemon doesn't fetch layers that it has.
+        """
+        if not self._may_use(found, wanted.owner):
+            if before is not None and image.repository not in before:
+                store.remove_name(client, image.name)
+                raise AttemptFailed(
+                    EndReason.IMAGE_UNAVAILABLE,
+                    f"image {image.name} can't be had: it is here from a private repository that was not asked",
+                )
+            confirm(client, image.at(found.digest_as(image)), wanted.login)
+            if wanted.login is None:
+                store.mark_public(client, found)
+        if before is None or found.is_private or self._book.has(found.id):
+            self._book.pulled(found.id, image.name, wanted.owner, found.size_mib)
 
-    def _remember_refusal(self, asked: _Asked, refusal: AttemptFailed) -> None:
-        now = time.monotonic()
-        with self._lock:
-            self._refusals = {key: it for key, it in self._refusals.items() if it[0] > now}
-            self._refusals[asked] = (now + _REFUSED_S, refusal)
+    def _settle_all(self, client: docker.APIClient) -> None:
+        """Mark as private what came with a login; what can't be now, or an earlier life of the worker left, is next time."""
+        for arrival in tuple(self._unsettled):
+            for image_id, names in store.repositories_by_id(client).items():
+                if arrival.repository in names and image_id not in arrival.before:
+                    store.mark_private(client, image_id)
+            with self._lock:
+                if arrival in self._unsettled:
+                    self._unsettled.remove(arrival)
+                    self._book.settled(arrival)
 
     def _evict(self, client: docker.APIClient) -> None:
         kept = self._book.kept()
@@ -309,18 +235,20 @@ class Images:
         for image_id, it in kept.items():
             if total_mib <= self._budget_mib and store.disk_used_percent(client) <= _FULL_PERCENT:
                 return
-            with self._lock:
-                is_wanted = self._used[image_id] > 0 or datetime.now(UTC) - it.used_at < _GRACE
-                if not is_wanted:
-                    self._fresh = {
-                        key: found for key, found in self._fresh.items() if found.image_id != image_id
-                    }
-            if is_wanted or not store.remove(client, image_id, it.names):
+            if self._is_wanted(image_id, it.used_at) or not store.remove(client, image_id, it.names):
                 continue
             self._book.forget(image_id)
             self._metrics.evictions.inc()
             total_mib -= it.size_mib
-            log.info("image_evicted", image=sorted(it.names)[0], size_mib=round(it.size_mib))
+            log.info("image_evicted", image=min(it.names), size_mib=round(it.size_mib))
+
+    def _is_wanted(self, image_id: str, used_at: datetime) -> bool:
+        """Whether an image is in use or was lately; one that isn't must be looked for again from now on."""
+        with self._lock:
+            if self._used[image_id] > 0 or datetime.now(UTC) - used_at < _GRACE:
+                return True
+            self._fresh = {key: it for key, it in self._fresh.items() if it.image_id != image_id}
+            return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -331,7 +259,7 @@ class _Metrics:
 
 @lru_cache(maxsize=16)
 def _metrics_in(registry: CollectorRegistry) -> _Metrics:
-    """Return the metrics in a registry, which takes each name once only."""
+    """Return the metrics in a registry, which takes each name only once."""
     return _Metrics(
         pulls=Histogram(
             "gridloom_image_pull_seconds",

@@ -1,6 +1,6 @@
 """One pull of one image: the call to the daemon, its progress, and what its failures mean.
 
-The call is made by hand since the SDK's own waits without end, and since without a login it would use the one in the
+The calls are made by hand since the SDK's own wait without end, and since without a login it would use the one in the
 home folder of the worker's user: a user's image is fetched with that user's rights or none.
 """
 
@@ -8,6 +8,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import docker
@@ -15,9 +16,10 @@ import requests
 import structlog
 from docker.auth import encode_header
 
-from gridloom.errors import AttemptFailed, RunnerFailed
+from gridloom.errors import AttemptFailed, LeaseLost, RunnerFailed
 from gridloom.states import EndReason
 from gridloom.wire import ImageLogin
+from worker.runners.docker.daemon import Engine, engine_of
 from worker.runners.docker.references import Reference
 
 log = structlog.get_logger(__name__)
@@ -39,24 +41,57 @@ _NO_SPACE = "no space left on device"
 def pull(
     client: docker.APIClient, image: Reference, login: ImageLogin | None, go_on: Callable[[], bool]
 ) -> None:
-    """Pull an image; when `go_on` says no, stop and return with the image not there.
+    """Pull an image, for as long as `go_on` says so.
 
     Raises:
         AttemptFailed: when the registry refuses it or doesn't know it (image_unavailable), or the disk is full.
         RunnerFailed: when registry or daemon can't be reached or break off.
+        LeaseLost: when `go_on` said no; the daemon leaves off as well.
     """
-    what = f"image {image.name} can't be pulled now"
-    params = {"fromImage": image.repository, "tag": image.digest or image.tag}
-    auth = {} if login is None else {"username": login.username, "password": login.token}
-    try:
-        with client.post(
+    with _connection(image, login):
+        response = client.post(
             f"{client.base_url}/v{client.api_version}/images/create",
-            params=params,
-            headers={"X-Registry-Auth": encode_header(auth).decode()},
+            params={"fromImage": image.repository, "tag": image.digest or image.tag},
+            headers=_authorization(login),
             stream=True,
             timeout=SILENCE_S,
-        ) as response:
+        )
+        with response:
             _follow(response, image, login, go_on)
+
+
+def confirm(client: docker.APIClient, image: Reference, login: ImageLogin | None) -> None:
+    """Have the registry itself say that it would hand out an image at its digest with this login.
+
+    Docker asks no registry for what it has by digest, so a pull that succeeds says nothing about rights. Podman, which
+    lacks this call, asks at every pull.
+
+    Raises:
+        AttemptFailed: when the registry refuses or doesn't know the image (image_unavailable).
+        RunnerFailed: when registry or daemon can't be reached.
+    """
+    if engine_of(client) is Engine.PODMAN:
+        return
+    with _connection(image, login):
+        response = client.get(
+            f"{client.base_url}/v{client.api_version}/distribution/{image.name}/json",
+            headers=_authorization(login),
+            timeout=SILENCE_S,
+        )
+        if response.status_code >= 400:
+            raise _failure(image, login, _message(response))
+
+
+def _authorization(login: ImageLogin | None) -> dict[str, str]:
+    auth = {} if login is None else {"username": login.username, "password": login.token}
+    return {"X-Registry-Auth": encode_header(auth).decode()}
+
+
+@contextmanager
+def _connection(image: Reference, login: ImageLogin | None) -> Iterator[None]:
+    what = f"image {image.name} can't be pulled now"
+    try:
+        yield
     except requests.Timeout:
         raise RunnerFailed(f"{what}: nothing came for {SILENCE_S:.0f} s") from None
     except requests.RequestException as error:
@@ -74,8 +109,7 @@ def _follow(
         if "error" in event:
             raise _failure(image, login, str(event["error"]))
         if not go_on():
-            log.info("image_pull_dropped", image=image.name)
-            return
+            raise LeaseLost(f"image {image.name} is not wanted any more")
         if time.monotonic() > deadline:
             raise RunnerFailed(f"image {image.name} was not pulled within {LONGEST_S:.0f} s")
         progress.take(event)
