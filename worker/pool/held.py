@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from gridloom.errors import AttemptFailed
+from gridloom.errors import AttemptFailed, RunnerFailed
 from gridloom.states import EndReason
 from gridloom.warmth import Isolation, Tier
 from worker.pool.member import App, Member, Reason
@@ -86,8 +86,8 @@ class Held:
     def _watched(self) -> Iterator[None]:
         try:
             yield
-        except AttemptFailed:
-            raise  # a script that could not be started leaves the slot as good as it was
-        except Exception:
-            self._member.spoiled = Reason.BROKEN
+        except Exception as error:
+            # Only a script that could not be started leaves the slot as good as it was.
+            if isinstance(error, RunnerFailed) or not isinstance(error, AttemptFailed):
+                self._member.spoiled = Reason.BROKEN
             raise

@@ -1,0 +1,323 @@
+"""Unit tests of the Docker runner, on a real daemon."""
+
+import io
+import os
+import tarfile
+import threading
+import time
+from pathlib import Path
+
+import docker
+import pytest
+from docker.utils import parse_repository_tag
+
+from gridloom.errors import AttemptFailed, RunnerFailed
+from gridloom.states import EndReason
+from gridloom.warmth import Isolation, Network
+from tests.fixtures.dockerd import running_dockerd
+from tests.fixtures.slots import Stage
+from tests.unit.worker.runners.docker.conftest import left_of, make_runner
+from worker.runners.docker.daemon import open_client
+from worker.runners.docker.sweep import KEY, SLOT
+from worker.runners.protocol import ImageWanted, Limits, SlotKey
+
+
+def derived(client: docker.DockerClient, base: str, name: str, changes: list[str], files: dict[str, str]) -> str:
+    """Make an image of another one, with files added and settings changed, once for each daemon."""
+    made = client.containers.create(base, command="none")
+    try:
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as tar:
+            for path, text in files.items():
+                entry = tarfile.TarInfo(path)
+                entry.mode, entry.size = 0o755, len(text.encode())
+                tar.addfile(entry, io.BytesIO(text.encode()))
+        made.put_archive("/", packed.getvalue())
+        repository, tag = parse_repository_tag(name)
+        made.commit(repository, tag or "latest", changes="\n".join(changes) or None)
+    finally:
+        made.remove(force=True, v=True)
+    return name
+
+
+def test_a_python_script_runs_in_the_images_own_interpreter_alone(open_slot, python_image):
+    slot = open_slot(python_image)
+    stage = Stage(slot)
+    said = stage.say(
+        """
+        import os, sys
+        print(os.getuid(), sorted(it for it in os.listdir("/proc") if it.isdigit()), os.environ["HOME"])
+        print(os.environ["OMP_NUM_THREADS"], os.environ["LANG"], __file__)
+        """
+    ).splitlines()
+    assert said[0].startswith("65534 [") and said[0].endswith(" /tmp")
+    assert len(said[0].split("'")) <= 5
+    assert said[1] == f"1 C.UTF-8 {stage.folder}/main.py"
+    assert slot.facts.isolation == "container+namespaces"
+    assert slot.facts.python.startswith("3.")
+    assert slot.facts.image.startswith("sha256:")
+    assert 1 < slot.memory_mib() < 64
+
+
+def test_exit_codes_and_last_words_come_back(open_slot, python_image):
+    stage = Stage(open_slot(python_image))
+    ended = stage.run("import sys; sys.exit('no such column')", name="main.py")
+    assert (ended.reason, ended.exit_code) == (EndReason.EXIT_NONZERO, 1)
+    assert "no such column" in ended.message
+    ended = stage.run("exit 7")
+    assert (ended.reason, ended.exit_code) == (EndReason.EXIT_NONZERO, 7)
+
+
+def test_want_of_memory_is_told_and_the_next_task_unharmed(open_slot, python_image):
+    stage = Stage(open_slot(python_image, memory_mib=64))
+    limits = Limits(timeout_s=20, memory_mib=64)
+    ended = stage.run("b = bytearray(400 << 20); print(len(b))", name="main.py", limits=limits)
+    assert ended.reason is EndReason.OUT_OF_MEMORY
+    assert "64 MiB" in ended.message
+    assert stage.say("print('well')") == "well\n"
+
+
+def test_a_deadline_ends_a_script_that_ignores_signals(open_slot, python_image):
+    stage = Stage(open_slot(python_image))
+    code = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)"
+    began = time.monotonic()
+    ended = stage.run(code, name="main.py", limits=Limits(timeout_s=0.3))
+    assert ended.reason is EndReason.TIMEOUT
+    assert time.monotonic() - began < 10
+    assert stage.say("print('well')") == "well\n"
+
+
+def test_a_kill_ends_a_run_from_another_thread(open_slot, python_image):
+    stage = Stage(open_slot(python_image))
+    killer = threading.Timer(0.3, stage.slot.kill, (EndReason.CANCELLED,))
+    killer.start()
+    ended = stage.run("import time; time.sleep(60)", name="main.py")
+    killer.join()
+    assert ended.reason is EndReason.CANCELLED
+
+
+def test_an_image_without_python_runs_shell_scripts_by_the_portable_interpreter(open_slot, runner, busybox_image):
+    slot = open_slot(busybox_image)
+    stage = Stage(slot)
+    assert stage.run("echo $HOME; exit 3").exit_code == 3
+    assert stage.heard.stdout == b"/tmp\n"
+    assert slot.facts.python == ""
+    with pytest.raises(AttemptFailed, match="there is no python3 here"):
+        stage.run("print(1)", name="main.py")
+    assert [*runner._fitting.values()] == [""]
+
+
+def test_an_image_of_one_static_binary_runs_it(open_slot, static_image):
+    slot = open_slot(static_image)
+    stage = Stage(slot)
+    script = stage.folder / "main"
+    script.write_text("#!/busybox sh\necho here\n")
+    script.chmod(0o755)
+    execution = stage.execution("", name="other.sh")
+    ended = slot.run(
+        type(execution)(
+            label="static",
+            component=execution.component,
+            script=script,
+            env={},
+            folders=execution.folders,
+            limits=execution.limits,
+        ),
+        stage.heard,
+    )
+    assert ended.succeeded, ended.message
+    assert stage.heard.stdout == b"here\n"
+
+
+def test_an_agent_that_a_lying_interpreter_ends_is_had_from_the_next_one(
+    open_slot, docker_client, python_image, runner
+):
+    name = derived(
+        docker_client, python_image, "gridloom-test-liar:1", [], {"usr/local/bin/python3": "#!/bin/sh\nexit 3\n"}
+    )
+    slot = open_slot(name)
+    assert slot.facts.python == ""
+    assert Stage(slot).run("echo here").succeeded
+    again = open_slot(name)
+    assert again.facts.python == ""
+    assert [*runner._fitting.values()] == [""]
+
+
+def test_an_interpreter_that_never_answers_costs_a_bounded_time(
+    open_slot, docker_client, python_image, monkeypatch
+):
+    monkeypatch.setattr("worker.runners.docker.runner.OPENS_WITHIN_S", 1.0)
+    name = derived(
+        docker_client,
+        python_image,
+        "gridloom-test-sleeper:1",
+        [],
+        {"usr/local/bin/python3": "#!/bin/sh\nsh -c 'kill -STOP $$' &\nwait\n"},
+    )
+    with pytest.raises(RunnerFailed, match="does not answer"):
+        open_slot(name)
+
+
+def test_what_an_image_wishes_is_not_heeded_but_its_files_and_variables(open_slot, docker_client, python_image):
+    changes = [
+        'ENTRYPOINT ["/bin/false"]',
+        'CMD ["x"]',
+        "USER 0",
+        "WORKDIR /etc",
+        "ENV FLAVOUR=sweet",
+        "ENV LANG=C",
+        "ENV OMP_NUM_THREADS=7",
+        "VOLUME /data",
+        "LABEL gridloom.worker=spoofed",
+        "STOPSIGNAL SIGTERM",
+    ]
+    name = derived(docker_client, python_image, "gridloom-test-wishes:1", changes, {"data/seed": "grown"})
+    volumes = {it.name for it in docker_client.volumes.list()}
+    slot = open_slot(name)
+    stage = Stage(slot)
+    said = stage.say(
+        """
+        import os
+        print(os.getuid(), os.environ["FLAVOUR"], os.environ["LANG"], os.environ["OMP_NUM_THREADS"])
+        print(open("/data/seed").read())
+        try:
+            open("/data/new", "w")
+        except OSError as error:
+            print(error.strerror)
+        """
+    ).splitlines()
+    assert said == ["65534 sweet C 7", "grown", "Read-only file system"]
+    slot.close()
+    assert {it.name for it in docker_client.volumes.list()} <= volumes
+
+
+def test_a_closed_slot_leaves_no_container_folder_or_process(open_slot, runner, docker_client, python_image):
+    slot = open_slot(python_image)
+    stage = Stage(slot)
+    assert stage.run("(setsid sleep 300 &) ; exit 0").succeeded
+    pid = slot._home._pid
+    assert slot.folder.name in left_of(docker_client, runner)
+    slot.close()
+    slot.close()
+    assert left_of(docker_client, runner) == []
+    assert not slot.folder.exists()
+    assert not Path(f"/proc/{pid}").exists()
+    assert slot.memory_mib() == 0
+    assert runner._known == set()
+    with pytest.raises(RunnerFailed):
+        slot.run(stage.execution("exit 0") if stage.folder.exists() else None, stage.heard)
+
+
+def test_a_slot_whose_container_is_killed_says_so_and_can_be_closed(open_slot, docker_client, python_image):
+    slot = open_slot(python_image)
+    stage = Stage(slot)
+    killer = threading.Timer(0.3, docker_client.containers.get(slot.folder.name).kill)
+    killer.start()
+    with pytest.raises(RunnerFailed, match="ended unexpectedly"):
+        stage.run("import time; time.sleep(60)", name="main.py")
+    killer.join()
+    assert slot.memory_mib() == 0
+
+
+def test_a_container_stops_by_itself_when_its_worker_is_gone(open_slot, docker_client, python_image):
+    slot = open_slot(python_image)
+    slot._link.hang_up()
+    container = docker_client.containers.get(slot.folder.name)
+    assert container.wait(timeout=10)["StatusCode"] == 0
+
+
+def test_tasks_of_a_job_may_share_their_tmp_and_others_not(open_slot, python_image):
+    for isolation, seen in ((Isolation.TASK, "[]"), (Isolation.JOB, "['left']")):
+        stage = Stage(open_slot(python_image, isolation=isolation, job="j"))
+        stage.say("open('/tmp/left', 'w')")
+        assert stage.say("import os; print(os.listdir('/tmp'))").strip() == seen
+
+
+def test_labels_say_whose_a_container_is(open_slot, runner, docker_client, python_image):
+    slot = open_slot(python_image)
+    labels = docker_client.containers.get(slot.folder.name).labels
+    assert labels[SLOT] == slot.folder.name
+    assert labels[KEY] == "owner/*/task"
+
+
+def test_the_caches_of_owner_and_machine_are_shown_under_their_own_paths(open_slot, runner, python_image):
+    grounds = runner._grounds
+    grounds.shared_cache.joinpath("model").write_text("big")
+    stage = Stage(open_slot(python_image))
+    said = stage.say(
+        """
+        import os
+        shared, own = os.environ["SHARED"], os.environ["OWN"]
+        print(open(shared + "/model").read())
+        open(own + "/mine", "w").write("kept")
+        try:
+            open(shared + "/x", "w")
+        except OSError as error:
+            print(error.strerror)
+        """,
+        SHARED=str(grounds.shared_cache),
+        OWN=str(grounds.user_caches / "owner"),
+    )
+    assert said == "big\nRead-only file system\n"
+    assert (grounds.user_caches / "owner/mine").read_text() == "kept"
+
+
+def test_an_unknown_image_is_the_runners_failure(runner):
+    with pytest.raises(RunnerFailed, match="never asked for"):
+        runner.open_slot(SlotKey(owner="owner", image="sha256:" + "0" * 64))
+
+
+def test_a_network_is_asked_for_by_those_that_want_one(docker_url, docker_client, tmp_path, python_image):
+    class Bridge:
+        def network(self) -> str:
+            return "bridge"
+
+    runner = make_runner(docker_url, tmp_path, Bridge())
+    had = runner.have_image(ImageWanted(reference=python_image, owner="owner"), lambda: True)
+    slot = runner.open_slot(SlotKey(owner="owner", image=had.digest, memory_mib=64, network=Network.EGRESS))
+    try:
+        code = "import socket; socket.create_connection(('192.0.2.1', 9), 0.05)"
+        ended = Stage(slot).run(code, name="main.py")
+        assert ended.reason is EndReason.EXIT_NONZERO
+        assert ended.received_bytes is not None
+        assert ended.sent_bytes is not None
+    finally:
+        slot.close()
+        runner.close()
+
+
+def test_the_probe_is_silent_where_containers_can_be_run(runner):
+    assert runner.probe() is None
+
+
+def test_without_a_daemon_everything_says_so_at_once(tmp_path):
+    url = f"unix://{tmp_path}/no.sock"
+    with pytest.raises(RunnerFailed, match="no container daemon answers"):
+        open_client(url)
+    runner = make_runner(url, tmp_path)
+    assert "no container daemon answers" in runner.probe()
+    runner.sweep()
+    runner.close()
+
+
+def test_a_daemon_that_dies_costs_a_runner_failure_and_its_remains_are_swept_later(tmp_path, docker_client, python_image):
+    root = tmp_path / "daemon"
+    root.mkdir()
+    if len(str(root)) > 80:
+        pytest.skip("the folder's name is too long for a socket")
+    with running_dockerd(root) as (url, process):
+        own = docker.DockerClient(base_url=url)
+        own.images.load(b"".join(docker_client.images.get(python_image).save(named=True)))
+        own.close()
+        runner = make_runner(url, tmp_path / "worker")
+        had = runner.have_image(ImageWanted(reference=python_image, owner="owner"), lambda: True)
+        key = SlotKey(owner="owner", image=had.digest, memory_mib=64)
+        slot = runner.open_slot(key)
+        process.kill()
+        process.wait()
+        began = time.monotonic()
+        with pytest.raises(RunnerFailed):
+            runner.open_slot(key)
+        slot.close()
+        assert time.monotonic() - began < 10
+        assert os.listdir(tmp_path / "worker/runs") == [slot.folder.name]
