@@ -133,10 +133,15 @@ def _stage(role: str, component: ComponentRow, params: Mapping[str, Any]) -> Pla
             image=manifest.platform_config.container,
             archive_key=component.archive_key,
             digest=component.digest,
+            network=manifest.network,
+            isolation=manifest.warm.isolation,
+            preload=manifest.warm.preload,
+            has_secrets=bool(manifest.platform_config.secrets),
         ),
         needs=manifest.needs(),
         params=params.get(role) or {},
         passthrough=component.passthrough,
+        private_image=manifest.platform_config.private_image,
     )
 
 

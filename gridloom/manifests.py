@@ -2,23 +2,44 @@
 
 import math
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 
 from gridloom.devices import Needs
 from gridloom.handwritten import Folded, Names, lower, parse_file
+from gridloom.warmth import Isolation, Network, Preload
 
 Kind = Literal["app", "partitioner", "assembler"]
 _MIB_PER_GB = 1024
 _DEFAULT_NEEDS = Needs()
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
+_IMAGE_CHARS = 500
+_MOST_MODULES = 200
+_MODULE_CHARS = 200
+
+
+def _preload(value: Any) -> Any:
+    if isinstance(value, str):
+        if value.lower() not in {"auto", "off"}:
+            raise ValueError("must be auto, off or a list of module names")
+        return value.lower()
+    if not isinstance(value, list | tuple) or len(value) > _MOST_MODULES:
+        raise ValueError(f"must be auto, off or a list of at most {_MOST_MODULES} module names")
+    for name in value:
+        if not isinstance(name, str) or len(name) > _MODULE_CHARS or not _is_module(name):
+            raise ValueError(f"{str(name)[:_MODULE_CHARS]!a} is not the name of a module")
+    return tuple(dict.fromkeys(value))
+
+
+def _is_module(name: str) -> bool:
+    return name.isascii() and all(part.isidentifier() for part in name.split("."))
 
 
 class PlatformConfig(Folded):
     """Which image a script runs in, and which secrets it is given."""
 
-    container: str = ""
+    container: str = Field("", max_length=_IMAGE_CHARS)
     private_image: bool = False
     username: str = ""
     token: str = Field("", repr=False)
@@ -33,6 +54,13 @@ class DeviceRequirements(Folded):
     gpu: Names = ()
 
 
+class Warm(Folded):
+    """How tasks are kept warm and apart: what Python imports ahead of them, and what is fresh for each."""
+
+    preload: Annotated[Preload, BeforeValidator(_preload)] = "auto"
+    isolation: Annotated[Isolation, BeforeValidator(lower)] = Isolation.TASK
+
+
 class Manifest(Folded):
     """A parsed manifest; `model_dump(mode="json")` and `model_validate` keep it in the database."""
 
@@ -44,6 +72,8 @@ class Manifest(Folded):
     type: Annotated[Kind, BeforeValidator(lower)] = "app"
     platform_config: PlatformConfig = PlatformConfig()
     device_requirements: DeviceRequirements = DeviceRequirements()
+    network: Annotated[Network, BeforeValidator(lower)] = Network.NONE
+    warm: Warm = Warm()
 
     @field_validator("entrypoint")
     @classmethod

@@ -11,7 +11,10 @@ from gridloom.wire import ComponentRef
 
 
 class PlannedStage(BaseModel):
-    """One building block as it will run; `passthrough` ones never start a process."""
+    """One building block as it will run; `passthrough` ones never start a process.
+
+    The login of a private image stays with the component: a plan is kept for as long as its job is.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -19,6 +22,7 @@ class PlannedStage(BaseModel):
     needs: Needs
     params: dict[str, Any]
     passthrough: bool = False
+    private_image: bool = False
 
 
 class JobPlan(BaseModel):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from gridloom.devices import Needs
 from gridloom.errors import BadManifest
 from gridloom.manifests import Manifest, parse_manifest
+from gridloom.warmth import Isolation, Network
 
 
 def parse(**members):
@@ -32,9 +33,31 @@ def test_what_is_left_open_gets_its_default():
     assert manifest.needs() == Needs()
 
 
-def test_a_manifest_survives_the_database():
-    manifest = parse(platform_config={"secrets": ["a", "b"]}, device_requirements={"min_cpu": 2})
+@pytest.mark.parametrize("preload", ["auto", "off", ["numpy", "pandas.core"], []])
+def test_a_manifest_survives_the_database(preload):
+    manifest = parse(
+        platform_config={"secrets": ["a", "b"]},
+        device_requirements={"min_cpu": 2},
+        network="egress",
+        warm={"preload": preload, "isolation": "job"},
+    )
     assert Manifest.model_validate(manifest.model_dump(mode="json")) == manifest
+
+
+def test_tasks_are_apart_without_network_and_learn_what_to_import_unless_told_otherwise():
+    plain = parse(network=None, warm={})
+    assert (plain.network, plain.warm.preload, plain.warm.isolation) == ("none", "auto", "task")
+    manifest = parse(
+        NetWork="Egress", Warm={"PRE_LOAD": ["numpy", "numpy", "os.path"], "Isolation": "STRICT"}
+    )
+    assert (manifest.network, manifest.warm.isolation) == (Network.EGRESS, Isolation.STRICT)
+    assert manifest.warm.preload == ("numpy", "os.path")
+    assert parse(warm={"preload": "OFF"}).warm.preload == "off"
+
+
+def test_a_module_that_has_no_name_is_named():
+    with pytest.raises(BadManifest, match="'os; x' is not the name of a module"):
+        parse(warm={"preload": ["os; x"]})
 
 
 def test_the_registry_token_is_not_printed():
@@ -60,6 +83,21 @@ def test_the_registry_token_is_not_printed():
         ({"deviceRequirements": {"minCpu": "nan"}}, "device_requirements.mincpu"),
         ({"deviceRequirements": []}, "device_requirements"),
         ({"platformConfig": {"secrets": {"a": 1}}}, "platform_config.secrets"),
+        ({"platformConfig": {"container": "x" * 501}}, "platform_config.container"),
+        ({"network": "host"}, "network"),
+        ({"network": True}, "network"),
+        ({"warm": "off"}, "warm"),
+        ({"warm": {"isolation": "none"}}, "warm.isolation"),
+        ({"warm": {"preload": "numpy"}}, "warm.preload"),
+        ({"warm": {"preload": False}}, "warm.preload"),
+        ({"warm": {"preload": {"numpy": 1}}}, "warm.preload"),
+        ({"warm": {"preload": ["numpy", 1]}}, "warm.preload"),
+        ({"warm": {"preload": ["num py"]}}, "warm.preload"),
+        ({"warm": {"preload": [".numpy"]}}, "warm.preload"),
+        ({"warm": {"preload": ["os;x"]}}, "warm.preload"),
+        ({"warm": {"preload": ["ö"]}}, "warm.preload"),
+        ({"warm": {"preload": ["a" * 201]}}, "warm.preload"),
+        ({"warm": {"preload": [f"m{it}" for it in range(201)]}}, "warm.preload"),
     ],
 )
 def test_a_broken_member_is_named(members, field):
@@ -77,7 +115,18 @@ def test_what_is_no_object_is_refused(text):
 
 @given(
     st.dictionaries(
-        st.sampled_from(["name", "version", "entrypoint", "type", "platformConfig", "deviceRequirements"]),
+        st.sampled_from(
+            [
+                "name",
+                "version",
+                "entrypoint",
+                "type",
+                "platformConfig",
+                "deviceRequirements",
+                "network",
+                "warm",
+            ]
+        ),
         st.none()
         | st.text()
         | st.integers()
