@@ -1,4 +1,4 @@
-"""How a job's and a task's row look to their owner."""
+"""How a job's row looks to its owner."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy import Row
 
 from api.shapes.base import DataSource
-from api.shapes.jobs import Job, JobResponse, Priority, Progress, Task, TemplateInfo
-from gridloom.ids import task_id
-from gridloom.states import TASK_FINAL, JobState, Stage, TaskState
+from api.shapes.jobs import Job, JobPhases, JobResponse, Priority, Progress, TemplateInfo
+from gridloom.phases import PHASES, Sums
+from gridloom.states import JobState
+from gridloom.warmth import Tier
 
 PRIORITIES = {Priority.LOW: -1, Priority.UNDEFINED: 0, Priority.NORMAL: 0, Priority.HIGH: 1}
 _NAMES = {-1: Priority.LOW, 0: Priority.UNDEFINED, 1: Priority.HIGH}
@@ -49,6 +50,7 @@ def job_of(row: Row[Any], upload_url: str | None = None) -> Job:
         app_id=info.get("app_id") or row.app_tag,
         template_info=TemplateInfo(**info),
         progress=Progress(completed=row.completed, total=row.total, rate_per_second=_rate(row)),
+        phases=_phases(row),
         warning=row.warning,
     )
 
@@ -63,42 +65,6 @@ def config_of(stored: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def task_of(row: Row[Any], template_id: str) -> Task:
-    """Return a task's published members."""
-    state = TaskState(row.state)
-    completed_at = row.ended_at if state in TASK_FINAL else None
-    times = {
-        TaskState.SCHEDULED: row.created_at,
-        TaskState.ASSIGNED: row.hinted_at,
-        TaskState.RECEIVED: row.received_at,
-        TaskState.RUNNING: row.started_at,
-    }
-    if completed_at:
-        times[state] = completed_at
-    return Task(
-        id=task_id(row.job_id, Stage(row.stage), row.chunk),
-        job_id=row.job_id,
-        chunk_number=row.chunk,
-        state=state,
-        state_timestamps={name.value: at for name, at in times.items() if at},
-        assigned_to=row.worker_id,
-        scheduled_at=row.created_at,
-        assigned_at=row.hinted_at,
-        received_at=row.received_at,
-        started_at=row.started_at,
-        completed_at=completed_at,
-        template_id=template_id,
-        retries=max(0, row.attempt - 1),
-        error_message=row.message or "",
-        exit_code=row.exit_code,
-        container_stats={
-            name: value
-            for name, value in (("cpuSeconds", row.cpu_s), ("peakMemoryMib", row.peak_memory_mib))
-            if value is not None
-        },
-    )
-
-
 def _shown(stored: Mapping[str, Any] | None, upload_url: str | None = None) -> DataSource | None:
     """Return a source or destination without the secrets that older clients put into it."""
     if not stored:
@@ -111,6 +77,19 @@ def _shown(stored: Mapping[str, Any] | None, upload_url: str | None = None) -> D
     if upload_url and stored["dataSourceDescriptor"] == "file":
         params["tempUrl"] = upload_url
     return DataSource(data_source_descriptor=stored["dataSourceDescriptor"], params=params)
+
+
+def _phases(row: Row[Any]) -> JobPhases | None:
+    """Return means and shares over the completed tasks, None before there are any."""
+    sums = Sums.model_validate(row.spent or {})
+    if not sums.tasks:
+        return None
+    claims = sum(sums.claims.values())
+    return JobPhases(
+        tasks=sums.tasks,
+        mean_seconds={name: round(sums.seconds.get(name, 0.0) / sums.tasks, 6) for name in PHASES},
+        claims={tier: round(sums.claims.get(tier, 0) / claims, 4) for tier in Tier} if claims else {},
+    )
 
 
 def _duration_s(row: Row[Any]) -> float:

@@ -11,6 +11,7 @@ from cli.components import Limit, Offset, rest_of
 from cli.drafts import Draft, make_job, read_config, read_params
 from cli.logs import Selection, in_words, read_logs
 from cli.output import AsJson, complain, fields, say, show, show_line, table
+from cli.phases import phase_line, task_table
 from cli.progress import job_progress, label, transfer_progress
 from cli.waiting import failure_of, fetch_results, follow
 from gridloom.ids import task_id
@@ -176,6 +177,19 @@ def list_all(
     show(answer, table(("id", "name", "state", "chunks", "created"), rows) + rest_of(answer), as_json=as_json)
 
 
+@job.command("tasks")
+def tasks(
+    context: typer.Context, job_id: JobId, *, limit: Limit = 20, offset: Offset = 0, as_json: AsJson = False
+) -> None:
+    """List a job's tasks and where their time went: queued, pulled, claimed, fetched, ran, stored.
+
+    Example: gridloom job tasks 5f2b6c1e-8c0f-4a53-9d0e-0a6c0e7c9f11 --limit 100
+    """
+    with context.obj.client() as client:
+        answer = client.tasks(job_id, limit=limit, offset=offset)
+    show(answer, task_table(answer.get("data") or ()) + rest_of(answer), as_json=as_json)
+
+
 @job.command("results")
 def results(context: typer.Context, job_id: JobId, *, output: Output = None, as_json: AsJson = False) -> None:
     """List the files that a job delivered, and fetch them with --output.
@@ -245,12 +259,17 @@ def _made(client: "Client", draft: Draft, *, quiet: bool) -> dict[str, Any]:
 
 
 def _followed(client: "Client", job_id: str, *, quiet: bool) -> dict[str, Any]:
+    from gridloom.client import JobView
+
     try:
         with job_progress(quiet=quiet) as progress:
-            return follow(client, job_id, progress)
+            ended = follow(client, job_id, progress)
     except KeyboardInterrupt:
         typer.echo(f"the job goes on: gridloom job watch {job_id}", err=True)
         raise
+    if not quiet and (line := phase_line(JobView.model_validate(ended).phases)):
+        say(line)
+    return ended
 
 
 def _finish(client: "Client", job_id: str, output: Path | None, *, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cli.output import say
+from cli.phases import claimed
 from gridloom.states import JOB_ORDER, JobState
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def label(state: JobState) -> str:
 
 
 def progress_line(job: "JobView", pace: Pace) -> str:
-    """Return stage, chunks done and in all, rate and time left in one line."""
+    """Return stage, chunks done and in all, rate, time left and the wait for slots in one line."""
     done, total = job.progress.completed, job.progress.total
     words = [label(job.state)]
     if total is not None or job.num_chunks:
@@ -69,6 +70,8 @@ def progress_line(job: "JobView", pace: Pace) -> str:
         left_s = pace.left_s(total - done) if total is not None and total > done else None
         if left_s is not None:
             words.append(f"{left_s:.0f} s left")
+    if slots := claimed(job.phases):
+        words.append(slots)
     return "  ".join(words)
 
 

@@ -29,6 +29,16 @@ class Progress(BaseModel):
     total: int | None = None
 
 
+class PhaseMeans(BaseModel):
+    """Where the time of completed tasks went: mean seconds by phase, and the share of slots claimed by tier."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel)
+
+    tasks: int = 0
+    mean_seconds: dict[str, float] = {}
+    claims: dict[str, float] = {}
+
+
 class JobView(BaseModel):
     """What one needs to know of a job while it runs."""
 
@@ -39,6 +49,7 @@ class JobView(BaseModel):
     name: str = ""
     num_chunks: int = 0
     progress: Progress = Progress()
+    phases: PhaseMeans | None = None
     error_message: str = ""
     warning: str = ""
     state_timestamps: dict[str, datetime] = {}
@@ -137,6 +148,10 @@ class Client:
     def delete_job(self, job_id: str) -> Json:
         """Remove a job from the lists; a running one is aborted first."""
         return self._session.call("DELETE", _job(job_id))
+
+    def tasks(self, job_id: str, *, limit: int, offset: int = 0) -> Json:
+        """Return one page of a job's app tasks, by chunk number."""
+        return self._page(_job(job_id, "tasks"), limit, offset)
 
     def results(self, job_id: str) -> Iterator[Json]:
         """Yield name, link and size of every output file of a finished job, page by page."""

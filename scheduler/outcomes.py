@@ -4,13 +4,15 @@ Everything here happens in one transaction. A result counts only when the task s
 the result was computed under; everything else is dropped without a trace.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
+from gridloom import phases
+from gridloom.phases import Sums
 from gridloom.settings import Settings
 from gridloom.states import TASK_LEASED, EndReason, JobState, Stage, TaskState, task_sources_of
 from gridloom.wire import AttemptResult
@@ -41,7 +43,7 @@ def commit(
     settings: Settings,
 ) -> Committed:
     """Apply the ends of attempts of one stage; result files must carry keys."""
-    job_states.lock(connection, [job_id])
+    jobs = job_states.lock(connection, [job_id])
     rows = tasks.locked(connection, job_id, stage, [result.chunk for result in results])
     done: list[AttemptResult] = []
     failed: list[AttemptResult] = []
@@ -57,6 +59,8 @@ def commit(
             dropped.append((result.chunk, result.attempt))
     if done:
         _complete(connection, job_id, stage, done, settings)
+        if stage is Stage.APP:
+            _count(connection, jobs[job_id], rows, done)
     for result in failed:
         end_badly(connection, rows[result.chunk], result, settings)
     return Committed(dropped=tuple(dropped), job_may_move=bool(done or failed))
@@ -89,6 +93,7 @@ def end_badly(
         exit_code=result.exit_code,
         started_at=result.started_at or row.started_at,
         ended_at=result.ended_at,
+        spent=phases.stored(result.spent),
         not_before=moment + timedelta(seconds=verdict.wait_s) if verdict.retried else None,
         user_failures=verdict.user_failures,
         infra_failures=verdict.infra_failures,
@@ -119,14 +124,26 @@ def _complete(
     connection: Connection, job_id: str, stage: Stage, done: Sequence[AttemptResult], settings: Settings
 ) -> None:
     tasks.complete(connection, job_id, stage, [_row(result) for result in done])
-    if stage is Stage.APP:
-        busy_s = sum((r.ended_at - r.started_at).total_seconds() for r in done if r.started_at)
-        job_states.add_counts(connection, job_id, completed=len(done), busy_s=busy_s)
-    elif stage is Stage.PARTITION:
+    if stage is Stage.PARTITION:
         total = done[0].total or 0
         job_states.advance(connection, job_id, JobState.PARTITIONED, total=total, chunks=total)
-    else:
+    elif stage is Stage.ASSEMBLE:
         finish(connection, job_id, done[0].attempt, settings)
+
+
+def _count(
+    connection: Connection, job: AnyRow, rows: Mapping[int, AnyRow], done: Sequence[AttemptResult]
+) -> None:
+    busy_s = sum((it.ended_at - it.started_at).total_seconds() for it in done if it.started_at)
+    sums = Sums.model_validate(job.spent or {}).plus((_queued_s(rows[it.chunk]), it.spent) for it in done)
+    job_states.add_counts(
+        connection, job.id, completed=len(done), busy_s=busy_s, spent=sums.model_dump(mode="json")
+    )
+
+
+def _queued_s(row: AnyRow) -> float:
+    waited: timedelta = row.received_at - row.created_at
+    return waited.total_seconds()
 
 
 def finish(connection: Connection, job_id: str, epoch: int, settings: Settings) -> None:
@@ -167,6 +184,7 @@ def _row(result: AttemptResult) -> dict[str, Any]:
         "ended_at": result.ended_at,
         "cpu_s": result.cpu_s,
         "peak_memory_mib": result.peak_memory_mib,
+        "spent": phases.stored(result.spent),
         "exit_code": result.exit_code,
         "results": [[file.name, file.size, file.key, file.offset] for file in result.files],
     }

@@ -123,6 +123,7 @@ jobs = Table(
     Column("chunks", Integer, nullable=False, server_default="0"),
     Column("completed", Integer, nullable=False, server_default="0"),
     Column("busy_s", Float, nullable=False, server_default="0"),  # sum of the completed tasks' run times
+    Column("spent", Json),  # gridloom.phases.Sums of the completed app tasks
     Column("total", Integer),  # chunks, once the partitioner has ended
     Column("output_epoch", Integer),  # the assemble attempt whose output counts
     Column("output_cursor", Integer, nullable=False, server_default="0"),  # next chunk to list as output
@@ -174,6 +175,7 @@ tasks = Table(
     Column("results", Json),  # list of [name, size, key, offset]
     Column("cpu_s", Float),
     Column("peak_memory_mib", Float),
+    Column("spent", Json),  # gridloom.wire.Spent, without what is as usual
     # The last two let dispatch read nothing but the index; SQLite would else go through all of a job's tasks.
     Index("ix_tasks_todo", "job_id", "stage", "state", "chunk", "not_before", "infra_failures"),
     Index(
@@ -199,6 +201,16 @@ attempts = Table(
     Column("reason", String(32)),
     Column("exit_code", Integer),
     Column("message", Text),
+    Column("spent", Json),
+)
+
+image_pins = Table(
+    "image_pins",  # what a job's images were when its first worker looked; all its tasks run just that
+    metadata,
+    Column("job_id", ForeignKey("jobs.id"), primary_key=True),
+    Column("image", String(500), primary_key=True),
+    Column("digest", String(600), nullable=False),
+    Column("created_at", Instant, nullable=False),
 )
 
 log_segments = Table(
@@ -247,6 +259,13 @@ workers = Table(
     Column("gpus", Json, nullable=False),
     Column("started_at", Instant, nullable=False),
     Column("seen_at", Instant, nullable=False),
+)
+
+worker_metrics = Table(
+    "worker_metrics",  # apart from workers, whose rows are read every round
+    metadata,
+    Column("worker_id", ForeignKey("workers.id"), primary_key=True),
+    Column("text", Text, nullable=False),  # Prometheus text format, as the worker sent it
 )
 
 locks = Table(

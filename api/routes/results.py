@@ -6,7 +6,6 @@ from fastapi import APIRouter, Query
 from sqlalchemy import Row
 
 from api.deps import CallerDep, ContextDep, PageDep
-from api.job_view import task_of
 from api.json_route import JsonRoute
 from api.links import LinkMaker, LinksDep
 from api.routes.downloads import check_kept
@@ -19,10 +18,11 @@ from api.shapes.jobs import (
     TaskListResponse,
     TaskResponse,
 )
+from api.task_view import task_of
 from gridloom.errors import BadInput, BadState, NotFound
 from gridloom.ids import parse_task_id
 from gridloom.states import JobState
-from storage.repositories import jobs, outputs, task_pages
+from storage.repositories import jobs, outputs, task_pages, workers
 
 router = APIRouter(route_class=JsonRoute)
 
@@ -87,9 +87,10 @@ def list_tasks(job_id: str, context: ContextDep, caller: CallerDep, page: PageDe
             limit=page.limit,
             offset=page.offset,
         )
+        machines = workers.by_ids(connection, {row.worker_id for row in rows if row.worker_id})
     return TaskListResponse(
         pagination=PaginatedResponse.of(total=job.chunks, offset=page.offset, rows=len(rows)),
-        data=[task_of(row, job.template_id) for row in rows],
+        data=[task_of(row, job.template_id, machines.get(row.worker_id)) for row in rows],
     )
 
 
@@ -104,9 +105,10 @@ def get_task(job_id: str, task_id: str, context: ContextDep, caller: CallerDep) 
             row = None
         else:
             row = task_pages.find(connection, job.id, stage, chunk)
+        machines = workers.by_ids(connection, [row.worker_id]) if row and row.worker_id else {}
     if row is None:
         raise NotFound(f"job {job.id} has no task {task_id[:64]!a}")
-    return TaskResponse(task=task_of(row, job.template_id))
+    return TaskResponse(task=task_of(row, job.template_id, machines.get(row.worker_id)))
 
 
 @router.post("/jobs/runningTasks", tags=["Jobs"])

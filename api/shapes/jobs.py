@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from api.shapes.base import DataSource, Int64Text, PaginatedResponse, Shape
+from gridloom.warmth import Tier
 
 _MOST_SECONDS = 10 * 365 * 86_400  # a deadline further off can't be told from none
 _MOST_RETRIES = 10_000
@@ -109,8 +110,17 @@ class Progress(Shape):
     rate_per_second: float | None = None
 
 
+class JobPhases(Shape):
+    """Where the time of a job's completed tasks went: mean seconds by phase, and which share of them claimed a slot
+    that was warm, generic or cold."""
+
+    tasks: int
+    mean_seconds: dict[str, float]
+    claims: dict[Tier, float]
+
+
 class Job(Shape):
-    """A job; `progress` and `warning` are not in the published shape."""
+    """A job; `progress`, `phases` and `warning` are not in the published shape."""
 
     id: str
     template_id: str
@@ -139,6 +149,7 @@ class Job(Shape):
     app_id: str
     template_info: TemplateInfo
     progress: Progress
+    phases: JobPhases | None
     warning: str = ""
 
 
@@ -193,8 +204,15 @@ class RunningTasksResponse(Shape):
     jobs_running_tasks: dict[str, int]
 
 
+class Phase(Shape):
+    """One phase of a task, in seconds."""
+
+    name: str
+    seconds: float
+
+
 class Task(Shape):
-    """One task; `exit_code` is not in the published shape."""
+    """One task; `exit_code`, `claim` and `phases` are not in the published shape."""
 
     id: str
     job_id: str
@@ -212,9 +230,11 @@ class Task(Shape):
     retries: int
     error_message: str
     exit_code: int | None
+    claim: Tier | None
+    phases: list[Phase]
     container_stats: dict[str, Any]
-    network_stats: dict[str, Any] = Field(default_factory=dict)
-    device_info: dict[str, Any] = Field(default_factory=dict)
+    network_stats: dict[str, Any]
+    device_info: dict[str, Any]
 
 
 class TaskResponse(Shape):

@@ -33,6 +33,7 @@ def reset(connection: Connection, job_id: str, rows: Sequence[dict[str, Any]]) -
             hinted_at=None,
             not_before=None,
             results=None,
+            spent=None,
             chunk_key=bindparam("key"),
             chunk_offset=bindparam("offset"),
             chunk_size=bindparam("size"),

@@ -11,14 +11,14 @@ from sqlalchemy import Connection, and_, bindparam, delete, or_, select, update
 from gridloom.plan import JobPlan
 from gridloom.states import JOB_FINAL, JOB_LIVE, JOB_ORDER, EndReason, JobState, job_path, job_sources_of
 from storage.columns import AnyRow, db_after, db_now
-from storage.tables import accounts, jobs, outputs
+from storage.tables import accounts, image_pins, jobs, outputs
 
 # Asked with every bundle and at every wake-up: building a statement costs more than running it.
 _OF_JOB = jobs.c.id == bindparam("job_id")
 # Not the strongest lock: a row that refers to the job may be inserted meanwhile.
 _FIND = select(jobs).where(_OF_JOB).with_for_update(key_share=True)
-_LOCK = select(jobs.c.id).where(_OF_JOB).with_for_update(key_share=True)
-_STANDING = select(jobs.c.state, jobs.c.end_reason, jobs.c.ended_at).where(_OF_JOB)
+_LOCK = select(jobs.c.id, jobs.c.spent).where(_OF_JOB).with_for_update(key_share=True)
+_STANDING = select(jobs.c.owner_id, jobs.c.state, jobs.c.end_reason, jobs.c.ended_at).where(_OF_JOB)
 _NOW = select(db_now())
 _LIVE_JOBS = (
     select(
@@ -54,14 +54,17 @@ def find(connection: Connection, job_id: str) -> AnyRow | None:
 
 
 def standing(connection: Connection, job_id: str) -> AnyRow | None:
-    """Return (state, end_reason, ended_at) of a job, not locked, or None."""
+    """Return (owner_id, state, end_reason, ended_at) of a job, not locked, or None."""
     return connection.execute(_STANDING, {"job_id": job_id}).first()
 
 
-def lock(connection: Connection, job_ids: Collection[str]) -> None:
-    """Lock jobs for this transaction where the database can, in an order that all callers share."""
-    for job_id in sorted(job_ids):
-        connection.execute(_LOCK, {"job_id": job_id})
+def lock(connection: Connection, job_ids: Collection[str]) -> dict[str, AnyRow]:
+    """Lock jobs for this transaction where the database can, in an order that all callers share.
+
+    Returns (id, spent) of those that exist, by id.
+    """
+    rows = (connection.execute(_LOCK, {"job_id": job_id}).first() for job_id in sorted(job_ids))
+    return {row.id: row for row in rows if row is not None}
 
 
 def plan_of(row: AnyRow) -> JobPlan:
@@ -108,9 +111,19 @@ def _move(connection: Connection, row: AnyRow, path: tuple[JobState, ...], value
 
 
 def add_counts(
-    connection: Connection, job_id: str, *, chunks: int = 0, completed: int = 0, busy_s: float = 0.0
+    connection: Connection,
+    job_id: str,
+    *,
+    chunks: int = 0,
+    completed: int = 0,
+    busy_s: float = 0.0,
+    spent: dict[str, Any] | None = None,
 ) -> None:
-    """Add to a job's counters, which serve display and bundle sizes only."""
+    """Add to a job's counters, which serve display and bundle sizes only.
+
+    `spent` are new sums altogether, made of those that `lock` returned.
+    """
+    sums = {} if spent is None else {"spent": spent}
     connection.execute(
         update(jobs)
         .where(jobs.c.id == job_id)
@@ -118,6 +131,7 @@ def add_counts(
             chunks=jobs.c.chunks + chunks,
             completed=jobs.c.completed + completed,
             busy_s=jobs.c.busy_s + busy_s,
+            **sums,
         )
     )
 
@@ -175,6 +189,7 @@ def purgeable(connection: Connection, after_s: float, limit: int) -> list[AnyRow
 
 
 def mark_purged(connection: Connection, job_id: str) -> None:
-    """Note that a job's bytes are gone, and forget where they were."""
+    """Note that a job's bytes are gone, and forget where they were and which images it ran."""
     connection.execute(delete(outputs).where(outputs.c.job_id == job_id))
+    connection.execute(delete(image_pins).where(image_pins.c.job_id == job_id))
     connection.execute(update(jobs).where(jobs.c.id == job_id).values(purged_at=db_now()))

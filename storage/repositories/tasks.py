@@ -35,7 +35,7 @@ def may_become(target: TaskState) -> ColumnElement[bool]:
 
 
 # Worded exactly like the condition of the partial index on leases: else SQLite would read every task there is.
-_LEASED_AS_TEXT: BindParameter[list[str]] = bindparam(
+LEASED_AS_TEXT: BindParameter[list[str]] = bindparam(
     "leased", sorted(_LEASED), expanding=True, literal_execute=True
 )
 
@@ -44,7 +44,9 @@ _OF_STAGE = and_(_OF_JOB, tasks.c.stage == bindparam("of_stage"))
 # Asked with every bundle and at every wake-up: building a statement costs more than running it. Without the columns
 # that only readers want.
 _LOCKED = (
-    select(*(it for it in tasks.c if it.name not in {"results", "message", "cpu_s", "peak_memory_mib"}))
+    select(
+        *(it for it in tasks.c if it.name not in {"results", "message", "cpu_s", "peak_memory_mib", "spent"})
+    )
     .where(_OF_STAGE, tasks.c.chunk.in_(bindparam("chunks", expanding=True)))
     .order_by(tasks.c.chunk)
     .with_for_update()
@@ -78,6 +80,7 @@ _COMPLETE = (
         ended_at=bindparam("ended_at"),
         cpu_s=bindparam("cpu_s"),
         peak_memory_mib=bindparam("peak_memory_mib"),
+        spent=bindparam("spent"),
         results=bindparam("results"),
         exit_code=bindparam("exit_code"),
     )
@@ -122,6 +125,7 @@ def claim(
             reason=None,
             message=None,
             exit_code=None,
+            spent=None,
         )
         .returning(
             tasks.c.chunk, tasks.c.attempt, tasks.c.chunk_key, tasks.c.chunk_offset, tasks.c.chunk_size
@@ -227,7 +231,7 @@ def locked(connection: Connection, job_id: str, stage: Stage, chunks: Iterable[i
 def complete(connection: Connection, job_id: str, stage: Stage, rows: Sequence[dict[str, Any]]) -> None:
     """Complete tasks that `locked` showed to be held.
 
-    Each row: at_chunk, at_attempt, started_at, ended_at, cpu_s, peak_memory_mib, results, exit_code.
+    Each row: at_chunk, at_attempt, started_at, ended_at, cpu_s, peak_memory_mib, spent, results, exit_code.
     """
     if rows:
         place = {"of_job": job_id, "of_stage": stage}
@@ -276,6 +280,7 @@ def _keep(connection: Connection, task: AnyRow, values: dict[str, Any]) -> None:
                 reason=values.get("reason"),
                 exit_code=values.get("exit_code"),
                 message=values.get("message"),
+                spent=values.get("spent"),
             )
         )
 
@@ -302,7 +307,7 @@ def expired(connection: Connection, limit: int) -> list[AnyRow]:
     """Return leased tasks whose lease ran out by the database's clock, oldest first."""
     found = connection.execute(
         select(tasks)
-        .where(tasks.c.state.in_(_LEASED_AS_TEXT), tasks.c.lease_until < db_now())
+        .where(tasks.c.state.in_(LEASED_AS_TEXT), tasks.c.lease_until < db_now())
         .order_by(tasks.c.lease_until)
         .limit(limit)
         .with_for_update()
@@ -313,7 +318,7 @@ def expired(connection: Connection, limit: int) -> list[AnyRow]:
 def held_by(connection: Connection, worker_ids: Sequence[str]) -> list[AnyRow]:
     """Return every task leased to one of these workers."""
     found = connection.execute(
-        select(tasks).where(tasks.c.state.in_(_LEASED_AS_TEXT), tasks.c.worker_id.in_(worker_ids))
+        select(tasks).where(tasks.c.state.in_(LEASED_AS_TEXT), tasks.c.worker_id.in_(worker_ids))
     )
     return list(found.all())
 

@@ -1,13 +1,13 @@
 """Rows of workers: who is connected, what they have, whose token is whose."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from gridloom.wire import RegisterRequest
 from storage.columns import AnyRow, db_after, db_now
-from storage.tables import locks, workers
+from storage.tables import locks, worker_metrics, workers
 from storage.upsert import insert_into
 
 LIVE, GONE = "live", "gone"
@@ -27,6 +27,8 @@ def register(connection: Connection, worker_id: str, token: str, request: Regist
         .returning(workers.c.id)
     )
     gone = [row.id for row in retired]
+    if gone:
+        connection.execute(delete(worker_metrics).where(worker_metrics.c.worker_id.in_(gone)))
     connection.execute(
         insert(workers).values(
             id=worker_id,
@@ -69,6 +71,12 @@ def live(connection: Connection, within_s: float) -> list[AnyRow]:
         .order_by(workers.c.id)
     )
     return list(found.all())
+
+
+def by_ids(connection: Connection, worker_ids: Collection[str]) -> dict[str, AnyRow]:
+    """Return workers by id, those that are gone as well."""
+    found = connection.execute(select(workers).where(workers.c.id.in_(worker_ids)))
+    return {row.id: row for row in found}
 
 
 def retire(connection: Connection, worker_ids: Sequence[str]) -> None:

@@ -16,11 +16,13 @@ _TABLES = (
     "accounts",
     "locks",
     "workers",
+    "worker_metrics",
     "api_keys",
     "components",
     "jobs",
     "templates",
     "attempts",
+    "image_pins",
     "log_segments",
     "outputs",
     "tasks",
@@ -33,11 +35,13 @@ def upgrade() -> None:
         _create_accounts,
         _create_locks,
         _create_workers,
+        _create_worker_metrics,
         _create_api_keys,
         _create_components,
         _create_jobs,
         _create_templates,
         _create_attempts,
+        _create_image_pins,
         _create_log_segments,
         _create_outputs,
         _create_tasks,
@@ -97,6 +101,16 @@ def _create_workers() -> None:
         sa.UniqueConstraint("token_hash", name=op.f("uq_workers_token_hash")),
     )
     op.create_index(op.f("ix_workers_name"), "workers", ["name"], unique=False)
+
+
+def _create_worker_metrics() -> None:
+    op.create_table(
+        "worker_metrics",
+        sa.Column("worker_id", sa.String(length=64), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["worker_id"], ["workers.id"], name=op.f("fk_worker_metrics_worker_id")),
+        sa.PrimaryKeyConstraint("worker_id", name=op.f("pk_worker_metrics")),
+    )
 
 
 def _create_api_keys() -> None:
@@ -177,6 +191,7 @@ def _create_jobs() -> None:
         sa.Column("chunks", sa.Integer(), server_default="0", nullable=False),
         sa.Column("completed", sa.Integer(), server_default="0", nullable=False),
         sa.Column("busy_s", sa.Float(), server_default="0", nullable=False),
+        sa.Column("spent", _JSON, nullable=True),
         sa.Column("total", sa.Integer(), nullable=True),
         sa.Column("output_epoch", sa.Integer(), nullable=True),
         sa.Column("output_cursor", sa.Integer(), server_default="0", nullable=False),
@@ -230,8 +245,21 @@ def _create_attempts() -> None:
         sa.Column("reason", sa.String(length=32), nullable=True),
         sa.Column("exit_code", sa.Integer(), nullable=True),
         sa.Column("message", sa.Text(), nullable=True),
+        sa.Column("spent", _JSON, nullable=True),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_attempts_job_id")),
         sa.PrimaryKeyConstraint("job_id", "stage", "chunk", "attempt", name=op.f("pk_attempts")),
+    )
+
+
+def _create_image_pins() -> None:
+    op.create_table(
+        "image_pins",
+        sa.Column("job_id", sa.String(length=36), nullable=False),
+        sa.Column("image", sa.String(length=500), nullable=False),
+        sa.Column("digest", sa.String(length=600), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_image_pins_job_id")),
+        sa.PrimaryKeyConstraint("job_id", "image", name=op.f("pk_image_pins")),
     )
 
 
@@ -300,6 +328,7 @@ def _create_tasks() -> None:
         sa.Column("results", _JSON, nullable=True),
         sa.Column("cpu_s", sa.Float(), nullable=True),
         sa.Column("peak_memory_mib", sa.Float(), nullable=True),
+        sa.Column("spent", _JSON, nullable=True),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_tasks_job_id")),
         sa.PrimaryKeyConstraint("job_id", "stage", "chunk", name=op.f("pk_tasks")),
         sqlite_with_rowid=False,

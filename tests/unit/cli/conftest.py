@@ -27,6 +27,7 @@ class FakeFabric:
         self.error_message = ""
         self.uploaded = None
         self.log_pages = []
+        self.phases = None
         handler = type("Handler", (_Handler,), {"fabric": self})
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
@@ -83,6 +84,7 @@ class FakeFabric:
             self.job["errorMessage"] = self.error_message
             self.job["numChunks"] = 4
             self.job["progress"] = {"completed": 4 - len(self.states) % 4, "total": 4}
+            self.job["phases"] = self.phases
         return self.wrapped()
 
     def change(self, body, job_id, part):
@@ -101,6 +103,11 @@ class FakeFabric:
             for number, (name, data) in enumerate(self.outputs.items())
         ]
         return 200, {"results": results, "pagination": {"hasNext": False}}
+
+    def tasks(self, body, job_id):
+        phases = [{"name": "queued", "seconds": 0.5}, {"name": "ran", "seconds": 2}]
+        task = {"chunkNumber": 0, "state": "Completed", "retries": 0, "claim": "warm", "phases": phases}
+        return 200, {"data": [task], "pagination": {"total": 7, "hasNext": True}}
 
     def logs(self, body):
         return 200, self.log_pages.pop(0) if self.log_pages else {"nextId": body["afterId"]}
@@ -123,6 +130,7 @@ _ROUTES = {
     ("POST", "/v1/customer/jobs/([^/]+)/run"): FakeFabric.run,
     ("POST", "/v1/customer/jobs/([^/]+)/abort"): FakeFabric.fine,
     ("GET", "/v1/customer/jobs/([^/]+)/results"): FakeFabric.results,
+    ("GET", "/v1/customer/jobs/([^/]+)/tasks"): FakeFabric.tasks,
     ("POST", "/v1/customer/logs"): FakeFabric.logs,
 }
 

@@ -48,6 +48,27 @@ def test_progress_is_told_in_plain_lines(fabric, gridloom):
     assert "/4 chunks" in out
 
 
+def test_the_phases_of_tasks_are_told_while_it_goes_and_at_the_end(fabric, gridloom):
+    fabric.phases = {"tasks": 4, "meanSeconds": {"claimed": 0.0012}, "claims": {"warm": 0.97, "cold": 0.03}}
+    _, out, _ = gridloom("job", "run", "shout-template", "--wait")
+    assert "chunks  claimed 1.2 ms (97 % warm)" in out
+    assert out.splitlines()[-2].startswith("queued 0 ms  pulled 0 ms  claimed 1.2 ms (97 % warm)  fetched")
+    fabric.states = ["COMPLETE"]
+    gridloom("job", "run", "shout-template")
+    _, out, _ = gridloom("job", "watch", JOB_ID)
+    assert "claimed 1.2 ms (97 % warm)" in out
+
+
+def test_tasks_are_listed_with_their_phases(fabric, gridloom):
+    code, out, _ = gridloom("job", "tasks", JOB_ID, "--limit", 1)
+    titles, row, rest = out.splitlines()
+    assert code == 0
+    assert titles.split()[-3:] == ["ran", "stored", "error"]
+    assert row.split() == ["0", "Completed", "0", "warm", "500", "ms", "2", "s"]
+    assert "7 in all" in rest
+    assert json.loads(gridloom("job", "tasks", JOB_ID, "--json")[1])["data"][0]["claim"] == "warm"
+
+
 def test_json_is_the_only_thing_on_standard_output(fabric, gridloom, notes, tmp_path):
     code, out, _ = gridloom("job", "run", "t", "--input", notes, "--output", tmp_path / "r", "--json")
     document = json.loads(out)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cli.progress import Pace, job_progress, label, progress_line, stage_times
-from gridloom.client import JobView, Progress
+from gridloom.client import JobView, PhaseMeans, Progress
 from gridloom.states import JobState
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -47,6 +47,12 @@ def test_no_pace_gives_no_time_left(samples):
 def test_a_line_tells_stage_chunks_rate_and_time_left():
     job = view(completed=50, total=100, chunks=100)
     assert progress_line(job, pace_of((0, 0), (10, 50))) == "Running tasks  50/100 chunks  5.0/s  10 s left"
+
+
+def test_a_line_tells_how_long_tasks_waited_for_their_slots():
+    means = PhaseMeans(tasks=4, meanSeconds={"claimed": 0.0012}, claims={"warm": 0.75, "cold": 0.25})
+    job = view(completed=4, total=8, chunks=8).model_copy(update={"phases": means})
+    assert progress_line(job, Pace()) == "Running tasks  4/8 chunks  claimed 1.2 ms (75 % warm)"
 
 
 def test_chunks_are_open_ended_while_the_partitioner_runs():

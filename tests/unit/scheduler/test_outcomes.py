@@ -2,11 +2,15 @@
 
 import threading
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 
 from gridloom.errors import LeaseLost
+from gridloom.phases import Sums
 from gridloom.states import EndReason, JobState, Stage, TaskState
+from gridloom.warmth import Tier
+from gridloom.wire import Spent
 from scheduler import ending, fanout
 from storage.repositories import job_states, tasks
 from tests.fixtures.fabric import chunk, file, plan_of, result
@@ -39,6 +43,44 @@ def test_a_commit_completes_the_task_and_counts_it(fabric, held):
         None,
     )
     assert counters(fabric, job_id) == (2, 1)
+
+
+def test_where_the_time_went_is_kept_of_each_task_and_summed_for_the_job(fabric, held):
+    worker_id, job_id = held
+    fabric.claim(worker_id, job_id, Stage.APP, 1)
+    for index in (0, 1):
+        fabric.set_task(
+            job_id, index, created_at=fabric.task(job_id, index).received_at - timedelta(seconds=2)
+        )
+    warm = Spent(claimed_s=0.5, ran_s=1.5, tier=Tier.WARM, image="sha256:a")
+    fabric.commit(worker_id, job_id, Stage.APP, result(0, 1, spent=warm))
+    fabric.commit(
+        worker_id, job_id, Stage.APP, result(0, 1, spent=warm), result(1, 1, spent=Spent(ran_s=0.5))
+    )
+    assert [row.spent for row in fabric.tasks(job_id)] == [
+        {"claimed_s": 0.5, "ran_s": 1.5, "tier": "warm", "image": "sha256:a"},
+        {"ran_s": 0.5},
+    ]
+    sums = Sums.model_validate(fabric.job(job_id).spent)
+    assert (sums.tasks, sums.claims) == (2, {"warm": 1})
+    assert {name: sums.seconds[name] for name in ("queued", "claimed", "ran")} == {
+        "queued": 4.0,
+        "claimed": 0.5,
+        "ran": 2.0,
+    }
+
+
+def test_where_a_failed_attempts_time_went_is_kept_with_it(fabric, held):
+    worker_id, job_id = held
+    reason = EndReason.EXIT_NONZERO
+    fabric.commit(worker_id, job_id, Stage.APP, result(0, 1, reason=reason, spent=Spent(ran_s=1.0)))
+    assert [row.spent for row in fabric.attempts(job_id)] == [{"ran_s": 1.0}]
+    fabric.skip_waits()
+    fabric.claim(worker_id, job_id, Stage.APP, 0)
+    assert fabric.task(job_id).spent is None
+    fabric.commit(worker_id, job_id, Stage.APP, result(0, 2, reason=reason, spent=Spent(ran_s=2.0)))
+    assert (fabric.task(job_id).state, fabric.task(job_id).spent) == (TaskState.FAILED, {"ran_s": 2.0})
+    assert fabric.job(job_id).spent is None
 
 
 def test_a_commit_sent_twice_counts_once_and_succeeds_twice(fabric, held):

@@ -4,8 +4,12 @@ import pytest
 from sqlalchemy import insert, update
 
 from gridloom.ids import new_uuid, task_id
+from gridloom.phases import Sums, stored
 from gridloom.states import JobState, Stage, TaskState
+from gridloom.warmth import Tier
+from gridloom.wire import Spent
 from storage.tables import jobs, tasks
+from tests.fixtures.fabric import Fabric
 from tests.unit.api.routes.test_jobs import error_of
 
 
@@ -90,6 +94,74 @@ def test_one_task_is_found_by_its_id(running, hello, bob):
     assert bob.get(f"{path}/{partition}").status_code == 404
     for wrong in (task_id(running["id"], Stage.APP, 99), task_id(new_uuid(), Stage.APP, 1), new_uuid(), "x"):
         assert hello.get(f"{path}/{wrong}").status_code == 404
+
+
+def test_a_task_tells_where_its_time_went_and_on_which_machine(running, hello):
+    fabric = Fabric(hello.context.database)
+    worker_id = fabric.worker("box", cores=8.0, gpus=("Tesla T4",))
+    spent = Spent(
+        claimed_s=0.0012,
+        ran_s=1.5,
+        tier=Tier.WARM,
+        isolation="nested",
+        image="sha256:a",
+        preloaded=3,
+        received_bytes=10,
+        sent_bytes=0,
+    )
+    received = datetime(2026, 1, 2, 3, 4, 7, tzinfo=UTC)
+    values = {"spent": stored(spent), "worker_id": worker_id, "received_at": received, "exit_code": 0}
+    fabric.set_task(running["id"], 4, cpu_s=1.25, peak_memory_mib=64.0, **values)
+    path = f"/v1/customer/jobs/{running['id']}/tasks"
+    task = hello.get(f"{path}/{task_id(running['id'], Stage.APP, 4)}").json()["task"]
+    assert task["claim"] == "warm"
+    assert [tuple(it.values()) for it in task["phases"]] == [
+        ("queued", 2.0),
+        ("pulled", 0.0),
+        ("claimed", 0.0012),
+        ("fetched", 0.0),
+        ("ran", 1.5),
+        ("stored", 0.0),
+    ]
+    assert task["containerStats"] == {"cpuSeconds": 1.25, "peakMemoryMib": 64.0, "preloadedModules": 3}
+    assert task["networkStats"] == {"receivedBytes": 10, "sentBytes": 0}
+    assert task["deviceInfo"] == {
+        "runnerName": "box",
+        "runner": "mock",
+        "isolation": "nested",
+        "image": "sha256:a",
+        "host": "h",
+        "cores": 8.0,
+        "memoryMib": 4096,
+        "gpus": ["Tesla T4"],
+    }
+    assert hello.get(path).json()["data"][4] == task
+
+
+def test_a_task_that_nobody_had_yet_has_no_figures(running, hello):
+    path = f"/v1/customer/jobs/{running['id']}/tasks"
+    waiting = hello.get(f"{path}/{task_id(running['id'], Stage.APP, 0)}").json()["task"]
+    assert (waiting["claim"], waiting["phases"]) == (None, [])
+    assert [waiting[name] for name in ("containerStats", "networkStats", "deviceInfo")] == [{}, {}, {}]
+
+
+def test_a_job_tells_the_means_of_its_tasks_phases(running, hello):
+    path = f"/v1/customer/jobs/{running['id']}"
+    assert hello.get(path).json()["job"]["phases"] is None
+    warm, cold = Spent(claimed_s=0.1, tier=Tier.WARM), Spent(claimed_s=0.5, tier=Tier.COLD)
+    sums = Sums().plus([(1.0, warm), (2.0, warm), (3.0, warm), (0.0, cold), (0.0, Spent())])
+    change(hello, running, {"spent": sums.model_dump(mode="json")})
+    phases = hello.get(path).json()["job"]["phases"]
+    assert phases["tasks"] == 5
+    assert phases["meanSeconds"] == {
+        "queued": 1.2,
+        "pulled": 0.0,
+        "claimed": 0.16,
+        "fetched": 0.0,
+        "ran": 0.0,
+        "stored": 0.0,
+    }
+    assert phases["claims"] == {"warm": 0.75, "generic": 0.0, "cold": 0.25}
 
 
 @pytest.mark.parametrize("name", ["jobsIds", "jobIds", "jobs_ids"])
