@@ -2,7 +2,7 @@
 
 | prefix                          | routers                            | still to come                                   |
 |---------------------------------|------------------------------------|-------------------------------------------------|
-| /                               | health, uploads, downloads         | console                                         |
+| /                               | health, metrics, uploads, downloads | console                                         |
 | /v1/auth                        | auth                               | api_keys, otp, secrets, user, oauth2            |
 | /v1/dev                         | apps, engines, templates           | publish, import, delete of each; cache          |
 | /v1/customer = /v1/computing    | jobs, job_edits, results, logs     | events, stats, metrics, contact, source tests   |
@@ -30,6 +30,7 @@ from api.routes import (
     jobs,
     logs,
     meta,
+    metrics,
     results,
     templates,
     uploads,
@@ -78,6 +79,7 @@ def create_app(settings: Settings, context: Context | None = None) -> FastAPI:
         CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], expose_headers=["*"]
     )
     app.include_router(health.router)
+    app.include_router(metrics.router)
     app.include_router(internal.router)
     app.include_router(uploads.router)
     app.include_router(downloads.router)

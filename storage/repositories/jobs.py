@@ -104,6 +104,13 @@ def count(connection: Connection, owner_id: str) -> int:
     return connection.execute(statement).scalar_one()
 
 
+def by_state(connection: Connection) -> dict[str, int]:
+    """Count everybody's jobs by state."""
+    number = func.count().label("number")
+    statement = select(jobs.c.state, number).where(jobs.c.deleted_at.is_(None)).group_by(jobs.c.state)
+    return {row.state: row.number for row in connection.execute(statement)}
+
+
 def page(
     connection: Connection, owner_id: str, *, order: str, descending: bool, limit: int, offset: int
 ) -> list[Row[Any]]:
