@@ -66,4 +66,5 @@ def _worker(request: Request, authorization: Annotated[str, Header()] = "") -> s
 
 
 JoinDep = Depends(_join)
+AnyWorkerDep = Depends(_worker)
 WorkerDep = Annotated[str, Depends(_worker)]

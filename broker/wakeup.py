@@ -15,6 +15,7 @@ log = structlog.get_logger()
 
 _WAKE_LIST = f"{KEY_PREFIX}wake"
 _CANCEL_CHANNEL = f"{KEY_PREFIX}cancel"
+_WARM_CHANNEL = f"{KEY_PREFIX}warm"
 _WAKE_LIMIT = 10_000
 _RETRY_S = 1.0
 _WAIT_MAX_S = 3.0  #: well below the connection's timeout, or a quiet broker would pass for one that hangs
@@ -40,10 +41,11 @@ class Wakeup:
     def cancel(self, job_id: str) -> None:
         """Tell every worker and the scheduler that this job's leases may be gone; never raises."""
         self.notify(job_id)
-        try:
-            self._redis.publish(_CANCEL_CHANNEL, job_id)
-        except redis.RedisError as error:
-            log.warning("cancel_not_sent", job=job_id, error=str(error))
+        self._announce(_CANCEL_CHANNEL, job_id)
+
+    def warm(self, job_id: str) -> None:
+        """Tell every worker that this job was submitted, so that it may get ready; never raises."""
+        self._announce(_WARM_CHANNEL, job_id)
 
     def wait(self, timeout_s: float) -> set[str]:
         """Wait for wake-ups, at most `timeout_s` and a few seconds; return the jobs named since the last call."""
@@ -61,20 +63,34 @@ class Wakeup:
     def cancels(self) -> Iterator[str]:
         """Yield the job of each cancel call, for ever; reconnects by itself.
 
-        After a reconnect it yields an empty string: calls may have been missed, so the listener must look at all.
+        At first and after a reconnect it yields an empty string: calls may have been missed, so the listener must
+        look at all.
         """
+        return self._listen(_CANCEL_CHANNEL)
+
+    def warms(self) -> Iterator[str]:
+        """Yield the job of each warm call like `cancels`; who gets an empty string missed nothing that must be done."""
+        return self._listen(_WARM_CHANNEL)
+
+    def _announce(self, channel: str, job_id: str) -> None:
+        try:
+            self._redis.publish(channel, job_id)
+        except redis.RedisError as error:
+            log.warning("announcement_not_sent", channel=channel, job=job_id, error=str(error))
+
+    def _listen(self, name: str) -> Iterator[str]:
         while True:
             try:
                 # Without retries: the client would reconnect in silence, and what was missed would stay missed.
                 with redis_client(self._url, timeout_s=None, retries=0).pubsub(
                     ignore_subscribe_messages=True
                 ) as channel:
-                    channel.subscribe(_CANCEL_CHANNEL)
+                    channel.subscribe(name)
                     yield ""
                     for message in channel.listen():
                         yield message["data"].decode()
             except redis.RedisError as error:
-                log.warning("cancel_channel_lost", error=str(error))
+                log.warning("channel_lost", channel=name, error=str(error))
                 time.sleep(_RETRY_S)
 
     def close(self) -> None:

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from gridloom.plan import JobPlan
 from gridloom.settings import Settings
 from gridloom.states import JobState, Stage
 from gridloom.wire import ClaimRequest, Work
 from storage.columns import AnyRow
-from storage.repositories import job_states, tasks
+from storage.repositories import images, job_states, tasks
 
 _PARAMS = {
     Stage.PARTITION: "PARTITIONER_PARAMS",
@@ -39,18 +38,21 @@ def claim(connection: Connection, worker_id: str, request: ClaimRequest, setting
         return Won(work=None, rows=())
     if request.stage in _BEGINS:
         job_states.advance(connection, request.job_id, _BEGINS[request.stage])
-    work = _work(job.owner_id, job_states.plan_of(job), request.stage, settings)
-    return Won(work=work, rows=rows)
+    return Won(work=_work(connection, job, request.stage, len(rows), settings), rows=rows)
 
 
-def _work(owner_id: str, plan: JobPlan, stage: Stage, settings: Settings) -> Work:
+def _work(connection: Connection, job: AnyRow, stage: Stage, won: int, settings: Settings) -> Work:
+    plan = job_states.plan_of(job)
     planned = plan.stage(stage)
     return Work(
-        owner_id=owner_id,
+        owner_id=job.owner_id,
         component=planned.component,
         env={_PARAMS[stage]: json.dumps(planned.params, ensure_ascii=False, separators=(",", ":"))},
         needs=planned.needs,
         timeout_s=plan.task_timeout_s if stage is Stage.APP else None,
         source=plan.source if stage is Stage.PARTITION else None,
         max_chunks=settings.max_chunks if stage is Stage.PARTITION else 0,
+        login=images.login(connection, planned.component) if planned.private_image else None,
+        image_pin=images.pinned(connection, job.id, planned.component.image),
+        waiting=max(0, job.chunks - job.completed - won) if stage is Stage.APP else 0,
     )

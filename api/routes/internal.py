@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy import Connection
 
 from api.context import Context
 from api.deps import ContextDep
+from api.metric_pages import readable
 from api.packs import inline_chunks, put_logs, put_pack
-from api.worker_gate import JoinDep, WorkerDep
+from api.worker_gate import AnyWorkerDep, JoinDep, WorkerDep
 from gridloom import frames
 from gridloom.errors import LeaseLost
 from gridloom.ids import new_token, new_uuid
@@ -27,6 +29,8 @@ from gridloom.wire import (
     Hold,
     LogsRequest,
     OutputsRequest,
+    PinReply,
+    PinRequest,
     RegisterReply,
     RegisterRequest,
     ReleaseRequest,
@@ -34,10 +38,13 @@ from gridloom.wire import (
     ResultsPage,
     StageRequest,
     TaskResults,
+    WarmReply,
+    WarmRequest,
 )
-from scheduler import claims, fanout, outcomes
-from storage.repositories import assembly, logs, tasks, workers
+from scheduler import claims, fanout, outcomes, strays, warming
+from storage.repositories import assembly, logs, tasks, worker_metrics, workers
 
+log = structlog.get_logger()
 router = APIRouter(prefix="/internal/v1", include_in_schema=False)
 
 _RESULTS_PAGE = 1_000
@@ -82,19 +89,29 @@ def claim(request: ClaimRequest, context: ContextDep, worker_id: WorkerDep) -> R
 
 @router.post("/heartbeat")
 def heartbeat(request: HeartbeatRequest, context: ContextDep, worker_id: WorkerDep) -> HeartbeatReply:
-    """Renew leases; the answer names those that are no longer the worker's."""
+    """Renew leases; the answer names those that are no longer the worker's.
+
+    Those that the worker should have named and didn't are free again.
+    """
+    metrics = request.metrics if readable(request.metrics) else ""
+    if metrics != request.metrics:
+        log.warning("metrics_dropped", worker=worker_id, characters=len(request.metrics))
     groups: dict[tuple[str, Stage], list[Hold]] = defaultdict(list)
     for hold in request.holds:
         groups[hold.job_id, hold.stage].append(hold)
 
     def work(connection: Connection) -> tuple[Hold, ...]:
         workers.seen(connection, worker_id)
+        if metrics:
+            worker_metrics.put(connection, worker_id, metrics)
         lost: list[Hold] = []
         for (job_id, stage), holds in groups.items():
             lost += _renew(connection, context, worker_id, job_id, stage, holds)
         return tuple(lost)
 
-    return HeartbeatReply(lease_s=context.settings.lease_s, lost=context.writer.run(work))
+    lost = context.writer.run(work)
+    _free_strays(context, worker_id, request.holds)
+    return HeartbeatReply(lease_s=context.settings.lease_s, lost=lost)
 
 
 @router.post("/commit")
@@ -184,6 +201,19 @@ def phase(request: StageRequest, context: ContextDep, worker_id: WorkerDep) -> N
     )
 
 
+@router.post("/warm", dependencies=[AnyWorkerDep])
+def warm(request: WarmRequest, context: ContextDep) -> WarmReply:
+    """Say what a job that was just submitted will run."""
+    with context.database.read() as connection:
+        return warming.wanted(connection, request.job_id)
+
+
+@router.post("/pin", dependencies=[AnyWorkerDep])
+def pin(request: PinRequest, context: ContextDep) -> PinReply:
+    """Keep the first digest that a worker finds for an image of a live job."""
+    return PinReply(digest=context.writer.run(lambda connection: warming.pin(connection, request)))
+
+
 @router.get("/results")
 def results(
     job_id: str, attempt: int, context: ContextDep, worker_id: WorkerDep, from_chunk: int = 0
@@ -207,6 +237,17 @@ def _renew(
     running = {pair: at for pair, at in started.items() if pair in kept}
     tasks.mark_running(connection, worker_id, job_id, stage, running)
     return [hold for hold in holds if (hold.chunk, hold.attempt) not in kept]
+
+
+def _free_strays(context: Context, worker_id: str, holds: Sequence[Hold]) -> None:
+    with context.database.read() as connection:
+        if not strays.found(connection, worker_id, holds, context.settings):
+            return
+    freed = context.writer.run(
+        lambda connection: strays.release(connection, worker_id, holds, context.settings)
+    )
+    for job_id in freed:
+        context.wakeup.notify(job_id)
 
 
 def _insert_logs(

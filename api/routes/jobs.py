@@ -150,6 +150,7 @@ def run_job(
 
     context.writer.run(start)
     context.wakeup.notify(draft.id)
+    context.wakeup.warm(draft.id)
     return GenericResponse(request_id=request_id, message="started")
 
 

@@ -63,13 +63,25 @@ def test_cancels_reach_every_listener_and_the_scheduler(rung):
     other.close()
 
 
+def test_a_submitted_job_is_told_to_those_who_get_ready_for_it(rung):
+    warms, cancels = rung.warms(), rung.cancels()
+    assert (next(warms), next(cancels)) == ("", "")
+    rung.warm("a")
+    rung.cancel("b")
+    assert (next(warms), next(cancels)) == ("a", "b")
+    assert rung.wait(1) == {"b"}
+    warms.close()
+    cancels.close()
+
+
 def test_without_a_broker_nothing_raises_and_nothing_hangs(tmp_path):
     with closing(Wakeup(f"redis+socket://{tmp_path}/none")) as rung, capture_logs() as logs:
         started = time.monotonic()
         rung.cancel("a")
+        rung.warm("a")
         assert rung.wait(0.01) == set()
         assert time.monotonic() - started < 1
-    assert {it["event"] for it in logs} == {"wakeup_not_sent", "cancel_not_sent", "wakeup_not_heard"}
+    assert {it["event"] for it in logs} == {"wakeup_not_sent", "announcement_not_sent", "wakeup_not_heard"}
 
 
 def test_both_directions_come_back_after_the_broker_was_killed(tmp_path, monkeypatch):

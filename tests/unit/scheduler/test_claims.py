@@ -3,10 +3,12 @@
 import json
 
 from gridloom.devices import Needs
+from gridloom.manifests import Manifest
 from gridloom.states import JobState, Stage
-from gridloom.wire import ClaimRequest
+from gridloom.wire import ClaimRequest, ImageLogin
 from scheduler import claims
-from tests.fixtures.fabric import chunk, plan_of, stage_of
+from storage.repositories import components, images
+from tests.fixtures.fabric import chunk, component, plan_of, result, stage_of
 
 
 def test_what_was_won_comes_with_the_work_all_tasks_share(fabric):
@@ -49,3 +51,30 @@ def test_a_second_partition_attempt_takes_the_job_nowhere_back(fabric):
     fabric.skip_waits()
     assert fabric.claim(fabric.worker("b"), job_id, Stage.PARTITION, 0) == {0: 2}
     assert fabric.state(job_id) is JobState.PARTITIONING
+
+
+def test_a_claim_tells_how_much_else_is_open_and_which_digest_counts(fabric):
+    app = stage_of().model_copy(update={"component": component().model_copy(update={"image": "python"})})
+    job_id, worker_id = fabric.run_chunks(5, plan_of(app=app)), fabric.worker()
+    fabric.write(images.pin, job_id, "python", "sha256:a")
+    request = ClaimRequest(job_id=job_id, stage=Stage.APP, chunks=(0, 1))
+    work = fabric.write(claims.claim, worker_id, request, fabric.settings).work
+    assert (work.waiting, work.image_pin, work.login) == (3, "sha256:a", None)
+    fabric.commit(worker_id, job_id, Stage.APP, result(0, 1))
+    last = ClaimRequest(job_id=job_id, stage=Stage.APP, chunks=(2,))
+    assert fabric.write(claims.claim, worker_id, last, fabric.settings).work.waiting == 3
+
+
+def test_a_private_image_comes_with_the_login_that_the_plan_does_not_hold(fabric):
+    config = {"container": "team/app", "private_image": True, "username": "ada", "token": "swordfish"}
+    manifest = Manifest(name="app", version="1.0", platform_config=config)
+    new = components.NewComponent(owner_id=fabric.owner(), manifest=manifest, schema=None, digest="")
+    fabric.write(components.save, "private", new)
+    ref = component().model_copy(update={"id": "private", "image": "team/app"})
+    app = stage_of(private_image=True).model_copy(update={"component": ref})
+    job_id, worker_id = fabric.run_chunks(1, plan_of(app=app)), fabric.worker()
+    assert "swordfish" not in str(fabric.job(job_id))
+    request = ClaimRequest(job_id=job_id, stage=Stage.APP, chunks=(0,))
+    work = fabric.write(claims.claim, worker_id, request, fabric.settings).work
+    assert work.login == ImageLogin(username="ada", token="swordfish")
+    assert "swordfish" not in repr(work)

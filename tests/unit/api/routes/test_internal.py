@@ -1,6 +1,6 @@
 """The workers' API: who is late is told so, and what counts is in the database."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from structlog.testing import capture_logs
@@ -22,13 +22,18 @@ from gridloom.wire import (
     NewChunk,
     OutputFile,
     OutputsRequest,
+    PinReply,
+    PinRequest,
     RegisterRequest,
     ReleaseRequest,
     ResultFile,
     StageRequest,
+    WarmReply,
+    WarmRequest,
 )
-from storage.repositories import assembly, logs
-from tests.fixtures.fabric import Fabric, plan_of
+from scheduler.strays import STRAY_S
+from storage.repositories import assembly, logs, worker_metrics
+from tests.fixtures.fabric import Fabric, component, plan_of
 
 URL = "/internal/v1"
 
@@ -130,7 +135,8 @@ def test_only_the_join_token_lets_a_worker_in(anonymous, worker):
 
 
 @pytest.mark.parametrize(
-    "path", ["claim", "heartbeat", "commit", "release", "logs", "chunks", "outputs", "phase"]
+    "path",
+    ["claim", "heartbeat", "commit", "release", "logs", "chunks", "outputs", "phase", "warm", "pin"],
 )
 def test_every_call_needs_a_workers_token(anonymous, worker, path):
     request = ClaimRequest(job_id="j", stage=Stage.APP, chunks=())
@@ -206,6 +212,51 @@ def test_a_heartbeat_renews_starts_and_names_what_is_lost(fabric, worker, job_id
     assert fabric.task(job_id, 0).lease_until > before
     assert fabric.task(job_id, 0).started_at == now
     assert worker.heartbeat() == []
+
+
+def test_what_a_worker_was_given_and_does_not_know_of_is_free_again(anonymous, fabric, worker, job_id):
+    worker.claim(job_id, Stage.APP, 0, 1)
+    lost = datetime.now(UTC) + timedelta(seconds=worker.lease_s - STRAY_S - 1)
+    for index in (0, 1):
+        fabric.set_task(job_id, index, lease_until=lost)
+    known = Hold(job_id=job_id, stage=Stage.APP, chunk=0, attempt=1)
+    assert worker.heartbeat(known) == []
+    assert fabric.states(job_id) == [TaskState.RECEIVED, TaskState.SCHEDULED, TaskState.SCHEDULED]
+    reply, _ = Worker(anonymous, "other").claim(job_id, Stage.APP, 1)
+    assert [it.attempt for it in reply.claimed] == [2]
+
+
+def test_a_workers_metrics_are_kept_unless_they_are_too_long(fabric, worker):
+    def say(text):
+        beat = HeartbeatRequest(holds=(), free=Capacity(cores=1, memory_mib=1), metrics=text)
+        with capture_logs() as logs:
+            assert worker.send("heartbeat", beat).status_code == 200
+        return [it["event"] for it in logs], [row.text for row in fabric.write(worker_metrics.of_live, 60)]
+
+    assert say("x 1\n") == ([], ["x 1\n"])
+    assert say("") == ([], ["x 1\n"])
+    for text in ("x" * 300_000, "\0"):
+        assert say(text) == (["metrics_dropped"], ["x 1\n"])
+
+
+def test_workers_ask_what_a_job_will_run_and_agree_on_its_images(fabric, worker):
+    image = component().model_copy(update={"image": "python"})
+    app = plan_of().app.model_copy(update={"component": image})
+    job_id = fabric.run(plan_of(app=app))
+    pin = PinRequest(job_id=job_id, image="python", digest="sha256:" + "a" * 64)
+    for digest in (pin.digest, "sha256:" + "b" * 64):
+        answer = worker.send("pin", pin.model_copy(update={"digest": digest}))
+        assert PinReply.model_validate_json(answer.content).digest == pin.digest
+    assert worker.send("pin", pin.model_copy(update={"image": "node"})).status_code == 400
+    assert worker.send("pin", pin.model_copy(update={"job_id": new_uuid()})).status_code == 404
+    reply = WarmReply.model_validate_json(worker.send("warm", WarmRequest(job_id=job_id)).content)
+    assert [(it.stage, it.image_pin) for it in reply.stages] == [
+        (Stage.PARTITION, ""),
+        (Stage.APP, pin.digest),
+        (Stage.ASSEMBLE, ""),
+    ]
+    nothing = worker.send("warm", WarmRequest(job_id="x"))
+    assert WarmReply.model_validate_json(nothing.content).stages == ()
 
 
 def test_released_tasks_wait_for_another(anonymous, fabric, worker, job_id):

@@ -54,7 +54,7 @@ def test_a_draft_has_every_published_member(hello):
     assert job["config"] == {"taskTimeout": 3600, "jobTimeout": 0, "isTestJob": False, "maxTaskRetries": 2}
     assert job["dataSource"] == {"dataSourceDescriptor": "bypass", "params": {}}
     assert job["progress"] == {"completed": 0, "total": None, "ratePerSecond": None}
-    assert (job["errorMessage"], job["warning"], job["description"]) == ("", "", "")
+    assert (job["errorMessage"], job["warning"], job["description"], job["phases"]) == ("", "", "", None)
 
 
 @pytest.mark.parametrize("template_id", ["hello-template", "hello-template@1.2", "hello@v0.1", "hello"])
@@ -225,6 +225,35 @@ def test_run_freezes_the_plan_and_launches(draft, hello, path):
     assert shown["submittedAt"] == shown["startedAt"] is not None
     assert shown["config"]["taskTimeout"] == 7
     assert "JOB_STATE_STARTED" in shown["stateTimestamps"]
+
+
+def test_the_plan_says_how_components_wish_to_be_kept_but_holds_no_login(draft, hello, pack):
+    platform = {"container": "team/app", "private_image": True, "username": "ada", "token": "swordfish"}
+    warm = {"preload": ["numpy"], "isolation": "strict"}
+    data = pack(network="egress", warm=warm, platform_config=platform)
+    assert hello.post("/v1/dev/apps", json={"data": data}).status_code == 200
+    job = draft()
+    assert hello.post(f"/v1/customer/jobs/{job['id']}/run").status_code == 200
+    plan = JobPlan.model_validate(row_of(hello, job["id"]).plan)
+    component = plan.app.component
+    assert (component.network, component.isolation, component.preload) == ("egress", "strict", ("numpy",))
+    assert (component.has_secrets, plan.app.private_image, component.image) == (False, True, "team/app")
+    assert (plan.partitioner.private_image, plan.partitioner.component.preload) == (False, "auto")
+    assert "swordfish" not in plan.model_dump_json()
+
+
+def test_workers_hear_of_a_job_once_it_is_there(draft, hello, monkeypatch):
+    heard = []
+    monkeypatch.setattr(
+        type(hello.context.wakeup),
+        "warm",
+        lambda _, job_id: heard.append((job_id, row_of(hello, job_id).state)),
+    )
+    job = draft()
+    assert heard == []
+    hello.post(f"/v1/customer/jobs/{job['id']}/run")
+    assert heard == [(job["id"], row_of(hello, job["id"]).state)]
+    assert heard[0][1] != JobState.NEW
 
 
 @pytest.mark.parametrize("kwargs", [{}, {"json": {}}, {"json": None}])
