@@ -11,7 +11,7 @@ from importlib import import_module
 
 from benchmarks.figures import Figure, show
 
-NAMES = ("runner", "thousand", "latency", "hundred_thousand", "idle")
+NAMES = ("runner", "containers", "leftovers", "thousand", "latency", "hundred_thousand", "idle")
 
 
 def main() -> None:

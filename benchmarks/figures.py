@@ -9,6 +9,8 @@ from typing import Literal
 from rich.console import Console
 from rich.table import Table
 
+Bound = Literal["at least", "at most"]
+
 _MEETS = {"at least": operator.ge, "at most": operator.le}
 
 
@@ -21,7 +23,7 @@ class Figure:
     unit: str
     floor: float | None = None
     floor_name: str = ""
-    bound: Literal["at least", "at most"] = "at most"
+    bound: Bound = "at most"
     goal: float | None = None
     judges: Literal["value", "ratio"] = "value"
     note: str = ""

@@ -20,7 +20,7 @@ from io import BytesIO
 from pathlib import Path
 
 import docker
-from docker.errors import ImageNotFound
+from docker.errors import DockerException, ImageNotFound
 
 from worker.runners.interpreters import base_python
 
@@ -50,6 +50,15 @@ _NAMED_LIBRARY = re.compile(r"(?:=> )?(/\S+) \(0x")
 
 class NotToBeMade(Exception):
     """Raised when this machine lacks what an image is made of."""
+
+
+def connect() -> docker.DockerClient | None:
+    """Return a client of the daemon that DOCKER_HOST names, by default the system's; say why when none answers."""
+    try:
+        return docker.from_env()
+    except DockerException as error:
+        print(f"no Docker daemon: {error}")
+        return None
 
 
 def python_image(client: docker.DockerClient) -> str:

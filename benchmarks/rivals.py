@@ -105,25 +105,24 @@ class ForkServer(Rival):
 
 
 class BareSubprocess(Rival):
-    """A new interpreter on the host."""
+    """A new process on the host, of the script's own interpreter."""
 
     def __init__(self, errand: Errand, folder: Path, *, env: Mapping[str, str] | None = None) -> None:
         super().__init__(errand, folder)
         self._env = dict(env or {})
 
     def _run(self, env: Mapping[str, str]) -> bytes:
-        command = [base_python(), str(self._errand.script)]
+        script = self._errand.script
+        command = [base_python() if script.suffix == ".py" else "sh", str(script)]
         return subprocess.run(command, env={**self._env, **env}, capture_output=True, check=True).stdout
 
 
 class DockerRun(Rival):
     """`docker run --rm` without a network: the command, or where that is missing the SDK's."""
 
-    def __init__(
-        self, errand: Errand, folder: Path, *, client: docker.DockerClient, url: str, image: str
-    ) -> None:
+    def __init__(self, errand: Errand, folder: Path, *, client: docker.DockerClient, image: str) -> None:
         super().__init__(errand, folder)
-        self._client, self._url, self._image = client, url, image
+        self._client, self._image = client, image
         cli = shutil.which("docker")
         self.name = "docker run --rm" if cli else "containers.run(remove=True)"
         self._run_it: Callable[[Mapping[str, str]], bytes] = self._by_sdk if cli is None else self._by_cli
@@ -132,7 +131,7 @@ class DockerRun(Rival):
         return self._run_it(env)
 
     def _by_cli(self, env: Mapping[str, str]) -> bytes:
-        command = ["docker", "--host", self._url, "run", "--rm", "--network", "none"]
+        command = ["docker", "run", "--rm", "--network", "none"]
         command += ["--volume", f"{self._folder}:{self._folder}"]
         command += ["--volume", f"{self._errand.folder}:{self._errand.folder}:ro"]
         command += [f"--env={name}={value}" for name, value in env.items()]
