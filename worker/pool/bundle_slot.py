@@ -24,11 +24,13 @@ class BundleSlot:
     def __init__(self, pool: WarmPool, runner: Runner, pin: Pin, work: Work, job_id: str) -> None:
         self._pool, self._runner, self._pin, self._work, self._job_id = pool, runner, pin, work, job_id
         self._app = app_of(work.component)
-        self._digest: str | None = None if work.component.image else ""
+        self._digest: str | None = None
         self._held: Held | None = None
 
     def have_image(self, lease: Lease) -> None:
         """Make sure, once, that the component's image is here, under the digest that the job keeps.
+
+        A component that names none gets what the runner has for it, which need not be the same on every machine.
 
         Raises:
             AttemptFailed: when it can't be had.
@@ -48,7 +50,7 @@ class BundleSlot:
             return lease.ended_by is None
 
         digest = self._runner.have_image(wanted, go_on).digest
-        if digest and not work.image_pin:
+        if digest and wanted.reference and not work.image_pin:
             request = PinRequest(job_id=self._job_id, image=wanted.reference, digest=digest)
             pin = self._pin(request, go_on).digest
             if pin != digest:

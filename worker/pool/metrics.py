@@ -1,9 +1,10 @@
 """What a worker counts of its pool and tasks, in Prometheus' text format; it travels with each heartbeat."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from prometheus_client import (
+    REGISTRY,
     CollectorRegistry,
     Counter,
     Gauge,
@@ -11,6 +12,8 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from gridloom.states import EndReason
 from gridloom.warmth import Tier
@@ -30,6 +33,7 @@ class Metrics:
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a time stamp for each series would double the text
         registry = self._registry = CollectorRegistry()
+        registry.register(_Runners())
         self._claims = Histogram(
             "gridloom_pool_claim_seconds", "Wait for a slot", ["tier"], buckets=_SHORT_S, registry=registry
         )
@@ -94,6 +98,14 @@ class Metrics:
     def text(self) -> str:
         """Return all of it."""
         return generate_latest(self._registry).decode()
+
+
+class _Runners(Collector):
+    """What runners count, in the registry of the process."""
+
+    def collect(self) -> Iterable[Metric]:
+        """Return our own of it."""
+        return [it for it in REGISTRY.collect() if it.name.startswith("gridloom_")]
 
 
 def _count(counts: Callable[[], dict[State, int]], state: State) -> float:

@@ -70,15 +70,14 @@ class Warming:
             log.info("not_warmed", job=job_id, error=error.message)
 
     def _expect(self, job_id: str, wanted: Wanted) -> None:
-        component, image = wanted.component, ""
-        if component.image:
-            request = ImageWanted(
-                reference=component.image,
-                owner=wanted.owner_id or NOBODY,
-                login=wanted.login,
-                pin=wanted.image_pin,
-            )
-            image = self._runner.have_image(request, lambda: not self._stopped.is_set()).digest
+        component = wanted.component
+        request = ImageWanted(
+            reference=component.image,
+            owner=wanted.owner_id or NOBODY,
+            login=wanted.login,
+            pin=wanted.image_pin,
+        )
+        image = self._runner.have_image(request, lambda: not self._stopped.is_set()).digest
         key = slot_key(wanted.owner_id, component, wanted.needs, image=image, job_id=job_id)
         self._pool.expect(key, app_of(component), APP_SLOTS if wanted.stage is Stage.APP else 1)
 

@@ -3,7 +3,9 @@ from pathlib import Path
 import pytest
 
 from gridloom.devices import Needs
+from gridloom.errors import AttemptFailed
 from gridloom.states import EndReason, Stage
+from gridloom.warmth import Tier
 from gridloom.wire import BlobSpan
 from worker.ledger import Ledger
 
@@ -178,3 +180,68 @@ def test_the_reservation_is_given_back(rig):
     assert free == [1]
     assert rig.ledger.free().cores == 2
     assert isinstance(rig.ledger, Ledger)
+
+
+def test_every_attempt_tells_where_its_time_went_and_how_it_ran(rig):
+    rig.set_work(Stage.APP, {"modules": ["json"], "run_for_s": 0.05})
+    for chunk in range(4):
+        rig.control_plane.add(Stage.APP, chunk, data=b"")
+    rig.run(Stage.APP, 0, 1, 2, 3)
+    spent = [rig.result(chunk=chunk).spent for chunk in range(4)]
+    assert [it.tier for it in spent] == [Tier.COLD, Tier.WARM, Tier.WARM, Tier.WARM]
+    assert [it.preloaded for it in spent] == [0, 0, 1, 1]
+    assert {it.isolation for it in spent} == {"none"}
+    assert all(it.ran_s >= 0.05 and it.fetched_s > 0 and it.stored_s > 0 for it in spent)
+    assert spent[0].claimed_s > 0
+    assert spent[0].received_bytes is None
+    assert 'gridloom_task_phase_seconds_count{phase="ran"} 4.0' in rig.shop.metrics.text()
+
+
+def test_the_image_is_pinned_and_names_the_slot(rig):
+    rig.runner.images = {"python:3": "sha256:1"}
+    rig.set_work(Stage.APP, image="python:3", kept={"has_secrets": True})
+    rig.control_plane.add(Stage.APP, 0, data=b"")
+    rig.run(Stage.APP, 0)
+    assert rig.control_plane.pins == {"python:3": "sha256:1"}
+    assert [(it.owner, it.image, it.component) for it in rig.runner.keys] == [("owner", "sha256:1", "c1")]
+
+
+def test_an_image_that_can_not_be_had_fails_the_attempts(rig):
+    def refuse(wanted, go_on):
+        raise AttemptFailed(EndReason.IMAGE_UNAVAILABLE, "no such image")
+
+    rig.runner.have_image = refuse
+    rig.set_work(Stage.APP, image="nowhere/none")
+    for chunk in range(2):
+        rig.control_plane.add(Stage.APP, chunk, data=b"")
+    rig.run(Stage.APP, 0, 1)
+    assert {rig.result(chunk=chunk).reason for chunk in range(2)} == {EndReason.IMAGE_UNAVAILABLE}
+    assert rig.runner.opened == 0
+    assert rig.nothing_is_left()
+
+
+def test_strict_tasks_have_a_slot_each_whose_folder_lasts_until_their_results_are_read(rig):
+    rig.set_work(Stage.APP, kept={"isolation": "strict"})
+    for chunk in range(3):
+        rig.control_plane.add(Stage.APP, chunk, data=b"")
+    slots = []
+    rig.runner.before = lambda execution, slot: slots.append(slot)
+    rig.run(Stage.APP, 0, 1, 2)
+    assert [rig.result(chunk=chunk).reason for chunk in range(3)] == [None] * 3
+    assert len(set(slots)) == 3
+
+
+def test_a_slot_that_breaks_costs_one_attempt_of_the_fabrics_budget(rig):
+    rig.set_work(Stage.APP)
+    for chunk in range(2):
+        rig.control_plane.add(Stage.APP, chunk, data=b"")
+
+    def close_the_first(execution, slot):
+        if execution.env["CHUNK_NUMBER"] == "0":
+            slot.close()
+
+    rig.runner.before = close_the_first
+    rig.run(Stage.APP, 0, 1)
+    assert [rig.result(chunk=chunk).reason for chunk in range(2)] == [EndReason.RUNNER_FAILED, None]
+    assert rig.runner.opened == 2
+    assert rig.nothing_is_left()

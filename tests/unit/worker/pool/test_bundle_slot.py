@@ -53,11 +53,12 @@ def with_component(**changes):
     return COMPONENT.model_copy(update=changes)
 
 
-def test_without_an_image_nothing_is_pulled_or_pinned(bundle, lease, rig, pins):
+def test_who_names_no_image_gets_the_runners_own_and_pins_nothing(bundle, lease, rig, pins):
+    rig.runner.images = {"": "sha256:own"}
     slot = bundle()
     slot.have_image(lease)
-    assert slot.take(lease, 0).facts.image == ""
-    assert (rig.runner.wanted, pins) == ([], {})
+    assert slot.take(lease, 0).facts.image == "sha256:own"
+    assert pins == {}
     slot.give_back()
 
 

@@ -1,11 +1,22 @@
 """Unit tests of what a worker counts."""
 
+from prometheus_client import REGISTRY, Counter
+
 from gridloom.states import EndReason
 from gridloom.warmth import Tier
 from gridloom.wire import Spent
 from worker.pool.member import Reason, State
 from worker.pool.metrics import Metrics
 from worker.runners.protocol import Preloaded
+
+
+def test_what_runners_count_is_told_too_and_nothing_else_of_the_process():
+    counter = Counter("gridloom_runner_test", "A test's")
+    try:
+        assert "gridloom_runner_test_total 0.0" in Metrics().text()
+        assert "python_info" not in Metrics().text()
+    finally:
+        REGISTRY.unregister(counter)
 
 
 def test_everything_counted_is_in_the_text_under_its_name():
