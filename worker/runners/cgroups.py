@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 
 PREFIX = "gridloom"
 MIB = 1 << 20
+_numbers = count()  # of this process's groups, whoever makes them
 JOIN = 'echo $$ > "$1/cgroup.procs"'
 
 
@@ -113,7 +114,6 @@ class Cgroups:
 
     def __init__(self, memory: Path, pids: Path | None, files: Files) -> None:
         self._memory, self._pids, self._files = memory, pids, files
-        self._numbers = count()
 
     @classmethod
     def detect(
@@ -161,7 +161,7 @@ class Cgroups:
         Raises:
             RunnerFailed: when the kernel refuses.
         """
-        name = f"{PREFIX}-{os.getpid()}-{next(self._numbers)}"
+        name = f"{PREFIX}-{os.getpid()}-{next(_numbers)}"
         try:
             return Cgroup(self._memory / name, None if self._pids is None else self._pids / name, self._files)
         except OSError as error:

@@ -50,10 +50,14 @@ def load_filter(code):
     check(LIBC.prctl(SET_SECCOMP, 2, ctypes.byref(program), 0, 0), "seccomp")
 
 
-def drop_capabilities():
-    """Give up every capability for good, also for what is executed later."""
+def drop_bounds():
+    """Let nothing that this process executes gain a capability."""
     number = 0
     while LIBC.prctl(DROP_BOUND, number, 0, 0, 0) == 0:
         number += 1
+
+
+def drop_capabilities():
+    """Give up every capability; with no bounds and no new privileges that is for good."""
     header = (ctypes.c_uint32 * 2)(CAPABILITIES_3, 0)
     check(LIBC.capset(header, (ctypes.c_uint32 * 6)()), "capset")

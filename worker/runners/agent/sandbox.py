@@ -20,6 +20,7 @@ from .kernel import (
     READ_ONLY,
     REMOUNT,
     control,
+    drop_bounds,
     drop_capabilities,
     enter,
     load_filter,
@@ -127,11 +128,15 @@ class Sandbox:
         fd = os.open(component, os.O_PATH | os.O_CLOEXEC)
         mount(b"tmpfs", above, b"tmpfs", NO_SETUID | NO_DEVICES, b"mode=0755,size=16k,nr_inodes=64")
         show(component, fd)
-        mount(None, above, None, REMOUNT | READ_ONLY | NO_SETUID | NO_DEVICES, b"mode=0755,size=16k,nr_inodes=64")
+
+    def renounce(self):
+        """Make sure that nothing this process executes later gains anything."""
+        control(NO_NEW_PRIVILEGES, 1)
+        if self.nested:
+            drop_bounds()
 
     def confine(self):
-        """Give up for good whatever this process may do that a task may not."""
-        control(NO_NEW_PRIVILEGES, 1)
+        """Give up for good whatever this process may still do that a task may not."""
         if self.nested:
             drop_capabilities()
         if self.filter:

@@ -19,6 +19,32 @@ def remember_baseline():
     BASELINE.update(sys.modules)
 
 
+REHEARSAL = """
+import os, sys
+def words(text="to be or not to be", **more):
+    return {word: [len(word), float(len(word))] for word in text.split()}
+class Place:
+    def __init__(self, name):
+        self.name = name
+with open(os.path.join("/dev", Place("null").name), "r+") as file:
+    file.write(f"{words()} {file.read()}")
+    print("x", file=file)
+try:
+    os.environ["no such thing"]
+except KeyError as error:
+    str(error).encode()
+"""
+
+
+def rehearse():
+    """Go through a script's motions once: the memory that they touch is copied from the agent's before the task is
+    there, not while it runs."""
+    exec(compile(REHEARSAL, "", "exec", dont_inherit=True), {"__builtins__": builtins, "__name__": ""})
+    open(0, closefd=False)
+    stream(1, "utf-8", "strict", False)
+    gc.collect()
+
+
 def run_script(path, env, component, tell):
     """Run a script as `__main__`, with `env` as its environment; ends this process.
 

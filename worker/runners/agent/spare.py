@@ -10,7 +10,7 @@ import time
 
 from .frames import Gone, Request, receive
 from .kernel import KILLED_WITH_PARENT, SUBREAPER, control
-from .script import run_script
+from .script import rehearse, run_script
 
 REPORT = struct.Struct("<qqqqq")
 TOLD_BYTES = 1 << 16
@@ -207,6 +207,10 @@ class Task:
                 control(KILLED_WITH_PARENT, int(signal.SIGKILL))
             with open("/proc/self/oom_score_adj", "wb", buffering=0) as score:
                 score.write(b"1000")
+            self.sandbox.renounce()
+            for number in DEFAULTS:
+                signal.signal(number, signal.SIG_DFL)
+            rehearse()
             request, fds = self.receive()
             self.channel.close()
             self.become(request, fds)
@@ -238,8 +242,6 @@ class Task:
         env.update(request.env)
         os.chdir(request.cwd)
         self.sandbox.confine()
-        for number in DEFAULTS:
-            signal.signal(number, signal.SIG_DFL)
         if request.python:
             for number in (signal.SIGPIPE, signal.SIGXFSZ):
                 signal.signal(number, signal.SIG_IGN)
