@@ -1,6 +1,7 @@
 """What is left once tasks have run: processes, mounts, sockets, cgroups, containers, and the worker's own memory."""
 
 import tempfile
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -20,7 +21,9 @@ from worker.collect import remove_tree
 TITLE = "What 500 tasks leave behind, counted on the whole machine; what 10,000 do to the worker's memory"
 _TASKS, _MANY, _SOME = 500, 10_000, 2_000
 _WORKER_LABEL = "gridloom.worker"
+_SETTLE_S = 2.0  #: until all is idle
 _SHOWN = 3
+_KERNEL_THREADS = 2  #: parent of all of them, which come and go
 
 Things = dict[str, set[str]]
 
@@ -41,6 +44,7 @@ def _left(name: RunnerName, tasks: int, client: docker.DockerClient | None, imag
         site = stack.enter_context(Site(Path(folder, name), chosen(name, Path(folder, name))))
 
         def look() -> Things:
+            time.sleep(_SETTLE_S)
             return {**_on_machine(), "slot folders": _names(site.grounds.slots), "containers": _ours(client)}
 
         before = look()
@@ -86,12 +90,18 @@ def _figure(name: str, before: Things, after: Things) -> Figure:
 def _on_machine() -> Things:
     groups = Path("/sys/fs/cgroup")
     return {
-        "processes": {f"{it.pid} {it.info['name']}" for it in psutil.process_iter(["name"])},
+        "processes": {
+            f"{it.pid} {it.info['name']}" for it in psutil.process_iter(["name", "ppid"]) if _in_userland(it)
+        },
         "mounts": set(Path("/proc/self/mounts").read_text().splitlines()),
         "sockets": {line.split()[6] for line in Path("/proc/net/unix").read_text().splitlines()[1:]},
         "cgroups": {str(it) for it in groups.rglob("*") if it.is_dir()},
         "open files": _names(Path("/proc/self/fd")),
     }
+
+
+def _in_userland(process: psutil.Process) -> bool:
+    return _KERNEL_THREADS not in (process.pid, process.info["ppid"])
 
 
 def _ours(client: docker.DockerClient | None) -> set[str]:
