@@ -149,7 +149,7 @@ def _strict(bench: _Bench, image: str) -> list[Figure]:
         singles = in_turns({ready: ready_s, _DOCKER_RUN: run.run_s}, bench.rounds)
         rival = f"{_DOCKER_RUN}, {_BURST} times"
         bursts = in_turns(
-            {burst: burst_s, rival: lambda: _together(lambda _: run.run_s())}, bench.rounds // 6 + 1
+            {burst: burst_s, rival: lambda: _together(lambda _: run.run_s())}, bench.rounds // 6 + 2
         )
     return [_beside(singles, _DOCKER_RUN, ready), _beside(bursts, rival, burst)]
 
