@@ -25,7 +25,7 @@ Lookup = Callable[..., list[Any]]  #: as socket.getaddrinfo
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 _PUBLIC_V6 = IPv6Network("2000::/3")
-_SPECIAL = tuple(
+SPECIAL = tuple(
     ip_network(text)
     for text in (
         "0.0.0.0/8",
@@ -48,6 +48,7 @@ _SPECIAL = tuple(
         "3fff::/20",
     )
 )
+"""The networks whose addresses are not globally reachable unicast; IPv6 has more outside 2000::/3."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +92,7 @@ def is_public(address: Address) -> bool:
     address = _carried(address)
     if address.version == 6 and address not in _PUBLIC_V6:
         return False
-    return not any(address in network for network in _SPECIAL)
+    return not any(address in network for network in SPECIAL)
 
 
 def literal_address(host: str) -> Address | None:
