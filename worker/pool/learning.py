@@ -33,7 +33,7 @@ class Lesson(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    place: str
+    image: str
     component: str
     runs: int
     seen: dict[str, int]
@@ -62,16 +62,16 @@ class Learned:
         self._lock = Lock()
         self._changed = False
         self._known: OrderedDict[_Key, _Known] = OrderedDict(
-            ((it.place, it.component), _Known(runs=it.runs, seen=_clean(it.seen), refused=it.refused))
+            ((it.image, it.component), _Known(runs=it.runs, seen=_clean(it.seen), refused=it.refused))
             for it in _read(path)[-APPS_MAX:]
         )
 
-    def wanted(self, place: str, app: App) -> tuple[str, ...]:
-        """Return what a slot of the app should import, in order; `place` is image and Python."""
-        if not place or app.preload == "off":
+    def wanted(self, image: str, app: App) -> tuple[str, ...]:
+        """Return what a slot of the app should import, in order, in an image of that digest."""
+        if app.preload == "off":
             return ()
         with self._lock:
-            known = self._known.get((place, app.component), _Known())
+            known = self._known.get((image, app.component), _Known())
             if known.banned_until > self._clock():
                 return ()
             if isinstance(app.preload, tuple):
@@ -84,23 +84,23 @@ class Learned:
                 )
             return known.names
 
-    def is_settled(self, place: str, app: App) -> bool:
+    def is_settled(self, image: str, app: App) -> bool:
         """Tell whether it is known what the app imports."""
-        if not place or app.preload != "auto":
+        if app.preload != "auto":
             return True
         with self._lock:
-            known = self._known.get((place, app.component))
+            known = self._known.get((image, app.component))
             return known is not None and known.runs >= _ENOUGH
 
-    def ran(self, place: str, app: App, ahead: Sequence[str], modules: Sequence[str]) -> None:
+    def ran(self, image: str, app: App, ahead: Sequence[str], modules: Sequence[str]) -> None:
         """Learn from a good run, which had some modules imported `ahead` of it and imported others itself."""
-        if not place or app.preload == "off":
+        if app.preload == "off":
             return
         with self._lock:
-            known = self._entry(place, app)
+            known = self._entry(image, app)
             if ahead:
                 known.crashes = 0
-                if all(name in known.refused for name in modules):
+                if known.refused.keys() | ahead >= set(modules):
                     return  # nothing new: the common case, once it is warm
             if app.preload != "auto":
                 return
@@ -108,26 +108,28 @@ class Learned:
             old = {name: runs << 1 & _RUNS for name, runs in known.seen.items()}
             merged = {name: old.pop(name, 0) | 1 for name in now}
             merged |= {name: runs for name, runs in old.items() if runs}
+            if merged == known.seen and known.runs >= _ENOUGH:
+                return
             known.seen = dict(list(merged.items())[:NAMES_MAX])
             known.runs, known.names = min(known.runs + 1, _ENOUGH), None
             self._changed = True
 
-    def refuse(self, place: str, app: App, refused: Mapping[str, str]) -> None:
+    def refuse(self, image: str, app: App, refused: Mapping[str, str]) -> None:
         """Remember modules that can't be imported ahead."""
         if not refused:
             return
         with self._lock:
-            known = self._entry(place, app)
+            known = self._entry(image, app)
             for name in _proper(refused):
                 if len(known.refused) < NAMES_MAX:
                     known.refused[name] = refused[name][:NAME_CHARS]
             known.names = None
             self._changed = True
 
-    def crashed(self, place: str, app: App) -> bool:
+    def crashed(self, image: str, app: App) -> bool:
         """Note that a process with imports made ahead crashed; tells whether that ends them for an hour."""
         with self._lock:
-            known = self._entry(place, app)
+            known = self._entry(image, app)
             known.crashes += 1
             if known.crashes < CRASHES_MAX:
                 return False
@@ -142,13 +144,13 @@ class Learned:
             self._changed = False
             lessons = [
                 {
-                    "place": place,
+                    "image": image,
                     "component": component,
                     "runs": it.runs,
                     "seen": dict(it.seen),
                     "refused": dict(it.refused),
                 }
-                for (place, component), it in self._known.items()
+                for (image, component), it in self._known.items()
             ]
         try:
             fresh = self._path.with_suffix(".new")
@@ -157,8 +159,8 @@ class Learned:
         except OSError as error:
             log.warning("learned_imports_not_saved", error=str(error))
 
-    def _entry(self, place: str, app: App) -> _Known:
-        key = (place, app.component)
+    def _entry(self, image: str, app: App) -> _Known:
+        key = (image, app.component)
         known = self._known.setdefault(key, _Known())
         self._known.move_to_end(key)
         while len(self._known) > APPS_MAX:

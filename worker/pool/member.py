@@ -49,7 +49,7 @@ class Member:
     key: SlotKey
     state: State
     app: App | None = None  #: whose imports it holds
-    user: App | None = None  #: who holds it, or for whom it is opened
+    user: App | None = None  #: who holds it, or for whose imports it is opened; None while it is anybody's
     promised: bool = False  #: a claim waits for it
     opened: Slot | None = None
     opened_at: float = 0.0
@@ -70,12 +70,6 @@ class Member:
         if self.opened is None:
             raise RuntimeError("the slot is not open yet")
         return self.opened
-
-    @property
-    def place(self) -> str:
-        """What the learned imports hold for: the image and the Python in it, "" where nothing can be imported."""
-        facts = self.slot.facts
-        return f"{facts.image} {facts.python}" if facts.python else ""
 
     def serves(self, key: SlotKey, app: App) -> bool:
         """Tell whether the app may use it."""

@@ -47,7 +47,10 @@ class Roster:
             (
                 it
                 for it in self._members.values()
-                if it.state is State.COMING and not it.promised and it.user == app and it.serves(key, app)
+                if it.state is State.COMING
+                and not it.promised
+                and it.user in (None, app)
+                and it.serves(key, app)
             ),
             None,
         )
@@ -55,7 +58,7 @@ class Roster:
     def drop_queued(self, key: SlotKey, app: App) -> None:
         """Give up one member that is still to be opened for the app, since its claim opens one itself."""
         for member in self._members.values():
-            if member.state is State.QUEUED and member.user == app and member.key == key:
+            if member.state is State.QUEUED and member.user in (None, app) and member.key == key:
                 self.remove(member)
                 return
 
@@ -93,9 +96,11 @@ class Roster:
         return sum(it.memory_mib for it in self if it.state is State.IDLE)
 
     def _counts_for(self, member: Member, app: App) -> bool:
+        if member.state is State.HELD:
+            return member.user == app
         if member.state is State.IDLE:
             return member.app in (None, app) and member.spoiled is None
-        return member.user == app
+        return member.user in (None, app)
 
     def _room(self) -> int:
         if self.idle_mib() >= self._budget_mib:

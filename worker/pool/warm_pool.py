@@ -108,8 +108,8 @@ class WarmPool:
             return
         done = member.slot.preload(names)
         self._metrics.preloaded(done)
-        self._learned.refuse(member.place, app, done.refused)
-        member.asked = self._learned.wanted(member.place, app)
+        self._learned.refuse(member.key.image, app, done.refused)
+        member.asked = self._learned.wanted(member.key.image, app)
         if done.refused:
             log.info("imports_refused", component=app.component, refused=dict(done.refused))
         if done.imported:
@@ -124,9 +124,9 @@ class WarmPool:
         self._metrics.ended(ended.reason)
         if ended.reason is EndReason.OUT_OF_MEMORY:
             member.spoiled = Reason.OUT_OF_MEMORY
-        if ended.succeeded:
-            self._learned.ran(member.place, app, member.imported, ended.modules)
-        elif member.imported and ended.signal in _CRASHES and self._learned.crashed(member.place, app):
+        if ended.succeeded and member.slot.facts.python:
+            self._learned.ran(member.key.image, app, member.imported, ended.modules)
+        elif member.imported and ended.signal in _CRASHES and self._learned.crashed(member.key.image, app):
             log.warning("preload_disabled", component=app.component, image=member.key.image)
             self._drop_imports(app)
 
@@ -212,7 +212,7 @@ class WarmPool:
                 while coming.state is State.COMING and go_on() and not self._stopped.is_set():
                     self._changed.wait(_LOOK_S)
                 coming.promised = False
-                if coming.state is State.IDLE and go_on():
+                if coming.state is State.IDLE and coming.serves(key, app) and go_on():
                     return self._hold(coming, app), True
 
     def _hold(self, member: Member, app: App) -> Member:
@@ -223,12 +223,12 @@ class WarmPool:
     def _tier(self, member: Member, app: App) -> Tier:
         if member.app == app:
             return Tier.WARM
-        settled = self._learned.is_settled(member.place, app)
+        settled = not member.slot.facts.python or self._learned.is_settled(member.key.image, app)
         return Tier.WARM if settled and not self._missing(member, app) else Tier.GENERIC
 
     def _missing(self, member: Member, app: App) -> tuple[str, ...]:
-        wanted = self._learned.wanted(member.place, app)
-        if wanted == member.asked:
+        wanted = self._learned.wanted(member.key.image, app)
+        if wanted == member.asked or not member.slot.facts.python:
             return ()
         have = set(member.imported)
         return tuple(name for name in wanted if name not in have)
@@ -262,9 +262,10 @@ class WarmPool:
     def _refill(self, key: SlotKey, app: App, waiting: int) -> None:
         if waiting <= 0 or free_share() < policy.FREE_SHARE_MIN:
             return
+        user = app if self._learned.wanted(key.image, app) else None
         with self._changed:
             lacking = 0 if self._stopped.is_set() else self._roster.lacking(key, app, waiting)
-            new = [self._roster.add(Member(key=key, state=State.QUEUED, user=app)) for _ in range(lacking)]
+            new = [self._roster.add(Member(key=key, state=State.QUEUED, user=user)) for _ in range(lacking)]
         for member in new:
             self._crew.open(partial(self._fill, member, app))
 

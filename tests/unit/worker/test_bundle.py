@@ -1,3 +1,5 @@
+import gc
+import time
 from pathlib import Path
 
 import pytest
@@ -6,7 +8,8 @@ from gridloom.devices import Needs
 from gridloom.errors import AttemptFailed
 from gridloom.states import EndReason, Stage
 from gridloom.warmth import Tier
-from gridloom.wire import BlobSpan
+from gridloom.wire import BlobSpan, Hint
+from tests.fixtures.control_plane import JOB
 from worker.ledger import Ledger
 
 
@@ -245,3 +248,29 @@ def test_a_slot_that_breaks_costs_one_attempt_of_the_fabrics_budget(rig):
     assert [rig.result(chunk=chunk).reason for chunk in range(2)] == [EndReason.RUNNER_FAILED, None]
     assert rig.runner.opened == 2
     assert rig.nothing_is_left()
+
+
+def test_many_tasks_leave_no_more_objects_than_a_few(rig):
+    """What grows here by one object a task would, over ten thousand, be ten thousand."""
+    rig.set_work(Stage.APP, {"modules": ["json"]})
+    plane = rig.control_plane
+
+    def run(chunks):
+        for chunk in range(chunks):
+            plane.add(Stage.APP, chunk, data=b"in")
+        rig.bundles.run(Hint(job_id=JOB, stage=Stage.APP, chunks=tuple(range(chunks)), needs=Needs()))
+        while rig.book.wait_any(0):
+            time.sleep(0.001)
+        rig.runner.executions.clear()
+        plane.commits.clear()
+
+    def objects_after(bundles):
+        for _ in range(bundles):
+            run(50)
+        run(1)  # the committer keeps its last commit until the next one
+        rig.pool.tick()
+        gc.collect()
+        return len(gc.get_objects())
+
+    before = objects_after(4)
+    assert objects_after(8) - before < 100

@@ -90,7 +90,6 @@ def test_an_app_that_imports_nothing_is_warm_in_a_slot_as_it_is(rig):
 
 def test_imports_asked_for_by_name_are_there_before_the_first_task(rig):
     app = App(component="a", preload=("torch", "absent"))
-    rig.runner.during = lambda: None
     held = rig.pool.claim(KEY, app)
     assert rig.runner.slots[0].imported == ["torch", "absent"]
     held.give_back()
@@ -103,7 +102,7 @@ def test_what_was_refused_is_not_asked_for_again(rig):
     rig.use(result=ended(modules=MODULES))
     rig.crew.work()
     assert slot.imported == ["numpy"]
-    assert rig.learned.wanted(" 3.11", APP) == ("numpy",)
+    assert rig.learned.wanted("", APP) == ("numpy",)
     assert rig.sample("gridloom_preload_denied_total") == 1
     rig.use(result=ended(modules=("pandas",)))
     assert not rig.crew.to_open
@@ -144,6 +143,29 @@ def test_a_job_that_is_expected_finds_slots_with_what_its_app_imports(rig):
     assert [slot.imported for slot in rig.runner.open] == [list(MODULES)] * 2
     held = [rig.pool.claim(KEY, APP) for _ in range(2)]
     assert [it.tier for it in held] == [Tier.WARM] * 2
+
+
+def test_what_is_opened_for_nobodys_imports_is_expected_by_all(rig):
+    for app in (APP, OTHER):
+        rig.pool.expect(KEY, app, 2)
+    rig.crew.work()
+    assert len(rig.runner.open) == 2
+    teach(rig)
+    rig.pool.expect(KEY, OTHER, 2)
+    rig.crew.work()
+    assert len(rig.runner.open) == 3
+
+
+def test_a_slot_without_python_learns_nothing(rig):
+    for _ in range(3):
+        held = rig.pool.claim(KEY, APP)
+        slot = slot_of(held)
+        slot.facts = replace(slot.facts, python="")
+        slot.result = ended(modules=MODULES)
+        held.run(None, None)
+        held.give_back()
+    assert rig.use() == (slot, Tier.WARM)
+    assert rig.learned.wanted("", APP) == ()
 
 
 def test_a_claim_takes_over_what_is_only_queued(rig):
@@ -241,7 +263,7 @@ def test_imports_that_crash_twice_in_a_row_are_off_for_an_hour(rig):
     rig.crew.work()
     assert plain.imported == []
     rig.clock.now += 3601
-    assert rig.learned.wanted(" 3.11", APP) == MODULES
+    assert rig.learned.wanted("", APP) == MODULES
 
 
 def test_a_crash_without_imports_is_the_scripts_own(rig):
