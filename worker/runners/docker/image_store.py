@@ -18,6 +18,7 @@ log = structlog.get_logger(__name__)
 
 _MIB = 1024 * 1024
 _CONFLICT = 409
+_MARKS = {f"docker.io/library/{PRIVATE}", f"localhost/{PRIVATE}"}  #: as Docker and Podman spell it out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +166,8 @@ def _inspect(client: docker.APIClient, name: str) -> Image | None:
 
 
 def _is_mark(name: str) -> bool:
-    return name.rpartition(":")[0].rpartition("/")[2] == PRIVATE
+    # Under any other registry a user could have it put on what belongs to others.
+    return repository_of(name) in _MARKS
 
 
 def _hex(image_id: str) -> str:
