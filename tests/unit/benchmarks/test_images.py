@@ -1,5 +1,4 @@
 import sys
-import tarfile
 
 import docker
 import pytest
@@ -12,28 +11,6 @@ def printed(client: docker.DockerClient, image: str, *command: str) -> str:
         image, command, network_mode="none", user="65534", read_only=True, remove=True
     )
     return output.decode()
-
-
-def test_a_tar_has_every_name_once_and_folders_before_what_lies_in_them(tmp_path):
-    source = tmp_path / "source"
-    source.write_text("x")
-    tar = images.Tar(tmp_path / "root.tar")
-    for _ in range(2):
-        tar.file("a/b/c", source)
-        tar.link("a/d", "b")
-    tar.close()
-    with tarfile.open(tmp_path / "root.tar") as made:
-        names = made.getnames()
-    assert len(names) == len(set(names))
-    assert names.index("a") < names.index("a/b") < names.index("a/b/c")
-
-
-def test_a_binary_brings_the_shared_objects_that_it_loads(tmp_path):
-    tar = images.Tar(tmp_path / "root.tar")
-    tar.file("bin/python", images.Path(images.base_python()), binary=True)
-    tar.close()
-    with tarfile.open(tmp_path / "root.tar") as made:
-        assert any("libc.so" in name for name in made.getnames())
 
 
 def test_the_python_image_runs_this_pythons_version_with_its_extensions(docker_client, python_image):
