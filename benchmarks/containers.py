@@ -22,7 +22,7 @@ from gridloom.warmth import Isolation
 from worker.pool.member import State
 
 TITLE = "A task in a warm slot: from the claim of the slot until the result is read"
-_ROUNDS, _STEADY_ROUNDS, _BURST = 60, 400, 8
+_ROUNDS, _STEADY_ROUNDS, _BURST = 50, 400, 8
 _PATIENCE_S = 60.0
 _DOCKER, _BUBBLEWRAP = "warm docker slot", "warm bubblewrap slot"
 _FORK, _SUBPROCESS, _DOCKER_RUN = "bare fork", "bare subprocess", "docker run --rm"
