@@ -2,10 +2,9 @@
 
 import os
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import docker
 import structlog
@@ -13,7 +12,7 @@ from docker.errors import APIError, NotFound
 
 from gridloom.errors import RunnerFailed
 from worker.collect import remove_tree
-from worker.runners.docker.daemon import daemon_errors
+from worker.runners.docker.daemon import Opener, daemon_errors
 from worker.runners.protocol import Limits
 from worker.runners.rlimits import MIB, Rlimits, rlimits_for
 
@@ -24,8 +23,6 @@ OOM_COUNTERS = ("memory.events", "memory.oom_control")  #: of the kernel's versi
 PAGE_MIB = os.sysconf("SC_PAGE_SIZE") / MIB
 CONFLICT = 409
 
-Clients = Callable[[], AbstractContextManager[docker.APIClient]]  #: lends a client
-
 
 class ContainerHome:
     """One container and its slot's folder.
@@ -34,11 +31,11 @@ class ContainerHome:
     """
 
     def __init__(
-        self, clients: Clients, ident: str, folder: Path, *, network: bool, gone: Callable[[], None]
+        self, opener: Opener, ident: str, folder: Path, *, network: bool, gone: Callable[[], None]
     ) -> None:
         self.folder = folder
         self.ident = ident
-        self._clients, self._network, self._gone = clients, network, gone
+        self._opener, self._network, self._gone = opener, network, gone
         self._pid = 0
         self._memory: Path | None = None
         self._ending = threading.Lock()
@@ -85,20 +82,10 @@ class ContainerHome:
         ]
         return sum(int(it[0]) for it in counts), sum(int(it[8]) for it in counts)
 
-    def state(self) -> Mapping[str, Any]:
-        """Return the daemon's view of it: `Running`, `ExitCode`, `Error`, `OOMKilled`.
-
-        Raises:
-            RunnerFailed: when the daemon does not tell.
-        """
-        with daemon_errors("a container's state can't be asked for"), self._clients() as client:
-            state: Mapping[str, Any] = client.inspect_container(self.ident)["State"]
-        return state
-
     def kill(self) -> None:
         """Kill everything in it by the daemon, when the agent does not; harmless when it is dead."""
         try:
-            with daemon_errors("a container can't be killed"), self._clients() as client:
+            with closing(self._opener()) as client, daemon_errors("a container can't be killed"):
                 kill(client, self.ident)
         except RunnerFailed as error:
             log.warning("container_not_killed", container=self.ident, error=error.message)
@@ -110,7 +97,7 @@ class ContainerHome:
                 return
             self._ended = True
             try:
-                with self._clients() as client:
+                with closing(self._opener()) as client:
                     remove(client, self.ident)
                 discard(self.folder)
             except RunnerFailed as error:

@@ -9,38 +9,46 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import docker
 import structlog
 from docker.errors import APIError
+from docker.utils import version_lt
 
 from gridloom.errors import RunnerFailed
-from gridloom.warmth import Isolation, Network
-from worker.runners.agent_link import SOCKET_NAME, AgentLink, AgentOptions, Listener, arguments
+from gridloom.warmth import Network
+from worker.runners.agent_link import AgentLink, Listener
 from worker.runners.agent_slot import AgentSlot
 from worker.runners.docker.assets import Assets, make
 from worker.runners.docker.container import ContainerHome, discard, remove
-from worker.runners.docker.daemon import Engine, Opener, daemon_errors, engine_of
+from worker.runners.docker.daemon import Opener, daemon_errors
 from worker.runners.docker.image_store import Image
 from worker.runners.docker.images import Images
-from worker.runners.docker.seccomp import profile
-from worker.runners.docker.spec import AGENT_AT, PYTHON_AT, Plan, Shown, config, scratch_of
-from worker.runners.docker.sweep import CREATED, KEY, PREFIX, SLOT, WORKER, WorkerIdentity, sweep
+from worker.runners.docker.planner import Planner
+from worker.runners.docker.spec import Plan, config
+from worker.runners.docker.sweep import PREFIX, WORKER, WorkerIdentity, sweep
 from worker.runners.protocol import Capabilities, Grounds, ImageHad, ImageWanted, Slot, SlotFacts, SlotKey
 
 log = structlog.get_logger(__name__)
 
-NOBODY = 65534
 CREATES_AT_ONCE = 4  #: more only make each of them slower
 OPENS_WITHIN_S = 45.0
 INTERPRETERS = ("python3", "python", "")  #: in this order; "" is the portable one
-PORTABLE = "the portable interpreter"
+KILLED = 128  #: exit codes from here on are no choice of the program's own
 UNSTARTABLE = ("executable file", "no such file", "permission denied", "exec format", "not a directory")
+
+
+LOCAL = "http+docker://localhost"  #: what the SDK makes of a unix socket
+OLDEST_API = "1.40"
+BOUNDS = {
+    "MemoryLimit": "memory",
+    "PidsLimit": "processes",
+    "CpuCfsQuota": "cores",
+}  #: by the daemon's own facts
 
 
 class Egress(Protocol):
@@ -67,13 +75,30 @@ class DockerRunner:
         self.capabilities = Capabilities(name="docker", isolation="container", memory_by_cgroup=True)
         self.identity = WorkerIdentity.of(os.getpid(), grounds.slots.parent)
         self._opener, self._grounds, self._images, self._egress = opener, grounds, images, egress
-        self._assets = Assets(assets)
-        self._uid = NOBODY if os.geteuid() == 0 else None
-        self._idle: list[docker.APIClient] = []
+        self._planner = Planner(grounds, Assets(assets), self.identity)
         self._known: set[str] = set()
         self._fitting: dict[str, str] = {}
-        self._volumes: dict[str, tuple[str, ...]] = {}
         self._creating = threading.BoundedSemaphore(CREATES_AT_ONCE)
+
+    def probe(self) -> str | None:
+        """Return why no container can be run and bounded here, in one sentence, or None."""
+        try:
+            with (
+                contextlib.closing(self._opener()) as client,
+                daemon_errors("the container daemon is out of order"),
+            ):
+                facts = client.info()
+                version, is_local = client.api_version, client.base_url == LOCAL
+        except RunnerFailed as error:
+            return error.message
+        if facts["OSType"] != "linux":
+            return f"the container daemon runs {facts['OSType']} containers, not linux ones"
+        if not is_local:
+            return "the container daemon is reached over the network, and can't show its containers folders of this machine"
+        if version_lt(version, OLDEST_API):
+            return f"the container daemon speaks version {version} of Docker's API; {OLDEST_API} is needed"
+        unbounded = [what for member, what in BOUNDS.items() if facts.get(member) is False]
+        return f"the container daemon can't bound {' and '.join(unbounded)} here" if unbounded else None
 
     def have_image(self, wanted: ImageWanted, go_on: Callable[[], bool]) -> ImageHad:
         """Make sure that an image is here, for as long as `go_on` says so.
@@ -95,11 +120,11 @@ class DockerRunner:
         network = self._egress.network() if key.network is Network.EGRESS else ""
         unfit: list[str] = []
         first = INTERPRETERS.index(self._fitting.get(image.id, INTERPRETERS[0]))
-        with self._creating:
+        with self._creating, contextlib.closing(self._opener()) as client:
             deadline = time.monotonic() + OPENS_WITHIN_S
             for interpreter in INTERPRETERS[first:]:
                 try:
-                    slot = self._open(key, image, network, interpreter, deadline)
+                    slot = self._open(Opening(client, key, image, network, interpreter, deadline))
                 except Unfit as error:
                     log.info("interpreter_unfit", image=key.image, interpreter=interpreter, why=error.message)
                     unfit.append(error.message)
@@ -111,7 +136,7 @@ class DockerRunner:
     def sweep(self) -> None:
         """Remove the containers and slot folders that dead workers, and this one's failures, have left. Never raises."""
         try:
-            with self._client() as client, daemon_errors("containers can't be listed"):
+            with contextlib.closing(self._opener()) as client, daemon_errors("containers can't be listed"):
                 sweep(
                     lambda: client.containers(all=True, filters={"label": WORKER}),
                     lambda ident: remove(client, ident),
@@ -123,17 +148,17 @@ class DockerRunner:
             log.warning("sweep_failed", error=str(error))
 
     def close(self) -> None:
-        """Close the connections to the daemon; slots are closed by who opened them."""
-        while self._idle:
-            self._idle.pop().close()
+        """Nothing is held beyond the slots, which are closed by who opened them."""
 
-    def _open(self, key: SlotKey, image: Image, network: str, interpreter: str, deadline: float) -> AgentSlot:
-        name = f"{PREFIX}{secrets.token_hex(8)}"
+    def _open(self, opening: "Opening") -> AgentSlot:
+        key, name = opening.key, f"{PREFIX}{secrets.token_hex(8)}"
         with contextlib.ExitStack() as undo:
             gone = self._enter(name, key.image)
             undo.callback(gone)
             try:
-                plan = self._plan(key, name, image, network, interpreter)
+                plan = self._planner.plan(
+                    opening.client, key, name, opening.image, opening.interpreter, opening.network
+                )
                 make(plan.folder)
                 undo.callback(discard, plan.folder)
                 listener = Listener(plan.folder)
@@ -141,19 +166,21 @@ class DockerRunner:
                 raise RunnerFailed(f"a slot's folders can't be made: {error}") from error
             undo.callback(listener.close)
             home = ContainerHome(
-                self._client, self._create(plan), plan.folder, network=bool(network), gone=gone
+                self._opener, opening.create(plan), plan.folder, network=bool(plan.network), gone=gone
             )
             undo.callback(home.destroy)
-            self._start(home.ident, interpreter)
-            link = self._agent(listener, home, interpreter, deadline)
+            link = opening.start(home.ident, listener)
             undo.pop_all()
         home.moved_in(link.pid)
-        hello = link.hello
-        if not hello.nested:
-            log.warning("tasks_share_a_container", image=key.image, why=hello.why_not)
-        isolation = "container+namespaces" if hello.nested else "container"
-        facts = SlotFacts(isolation=isolation, image=key.image, python=hello.python)
-        return AgentSlot(link, home, facts, uid=self._uid, python=interpreter or INTERPRETERS[0])
+        if not link.hello.nested:
+            log.warning("tasks_share_a_container", image=key.image, why=link.hello.why_not)
+        facts = SlotFacts(
+            isolation="container+namespaces" if link.hello.nested else "container",
+            image=key.image,
+            python=link.hello.python,
+        )
+        python = opening.interpreter or INTERPRETERS[0]
+        return AgentSlot(link, home, facts, uid=self._planner.uid, python=python)
 
     def _enter(self, name: str, digest: str) -> Callable[[], None]:
         """Note that a slot is on its way; return what notes that it is gone, once."""
@@ -169,117 +196,57 @@ class DockerRunner:
 
         return gone
 
-    def _create(self, plan: Plan) -> str:
-        with self._client() as client, daemon_errors("a container can't be made"):
-            ident: str = client.create_container_from_config(config(plan), name=plan.name)["Id"]
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """One try to have an agent in a container, by one interpreter."""
+
+    client: docker.APIClient
+    key: SlotKey
+    image: Image
+    network: str
+    interpreter: str
+    deadline: float
+
+    def create(self, plan: Plan) -> str:
+        """Create the container; return its id.
+
+        Raises:
+            RunnerFailed: when the daemon refuses.
+        """
+        with daemon_errors("a container can't be made"):
+            ident: str = self.client.create_container_from_config(config(plan), name=plan.name)["Id"]
         return ident
 
-    def _start(self, ident: str, interpreter: str) -> None:
-        """Start a container, with an error of its own for an image that lacks the interpreter."""
-        with self._client() as client, daemon_errors("a container can't be started"):
-            try:
-                client.start(ident)
-            except APIError as error:
-                why = str(error.explanation or error)
-                if any(it in why.lower() for it in UNSTARTABLE):
-                    raise Unfit(f"{interpreter or PORTABLE} can't be started: {why.strip()}") from error
-                raise
+    def start(self, ident: str, listener: Listener) -> AgentLink:
+        """Start the container and wait for its agent.
 
-    def _agent(self, listener: Listener, home: ContainerHome, interpreter: str, deadline: float) -> AgentLink:
-        """Wait for the agent; one that ends by itself can't be had from this interpreter."""
-        name = interpreter or PORTABLE
-        ended: list[int] = []
+        Raises:
+            Unfit: when the image lacks the interpreter, or that ends by itself: it is too old, or no Python.
+            RunnerFailed: when the container can't be started otherwise, or the agent does not answer in time.
+        """
+        name = self.interpreter or "the portable interpreter"
+        with daemon_errors("a container can't be started"):
+            try:
+                self.client.start(ident)
+            except APIError as error:
+                why = str(error.explanation or error).strip()
+                if any(it in why.lower() for it in UNSTARTABLE):
+                    raise Unfit(f"{name} can't be started: {why}") from error
+                raise
+        codes: list[int] = []
 
         def trouble() -> str:
-            state = home.state()
+            with daemon_errors("a container can't be inspected"):
+                state = self.client.inspect_container(ident)["State"]
             if state["Running"]:
                 return ""
-            ended.append(state["ExitCode"])
-            return f"{name} ended with code {state['ExitCode']} before the agent answered {state['Error']}".strip()
+            codes.append(state["ExitCode"])
+            return f"{name} ended with code {codes[-1]} before the agent answered {state['Error']}".strip()
 
         try:
-            return listener.accept(max(0.0, deadline - time.monotonic()), trouble)
+            return listener.accept(max(0.0, self.deadline - time.monotonic()), trouble)
         except RunnerFailed as error:
-            if ended and ended[0] < 128:
+            if codes and codes[-1] < KILLED:
                 raise Unfit(error.message) from error
             raise
-
-    def _plan(self, key: SlotKey, name: str, image: Image, network: str, interpreter: str) -> Plan:
-        grounds, owner = self._grounds, key.owner or "nobody"
-        folder, components = grounds.slots / name, grounds.components / owner
-        cache = grounds.user_caches / owner
-        for shown in (components, grounds.shared_cache, cache):
-            make(shown)
-        if self._uid is not None and cache.stat().st_uid != self._uid:
-            os.chown(cache, self._uid, self._uid)
-        command, portable = ((interpreter,), ()) if interpreter else self._portable()
-        options = AgentOptions(
-            scratch_mib=scratch_of(key),
-            shared_tmp=key.isolation in {Isolation.JOB, Isolation.APP},
-            components=str(components),
-            portable=not interpreter,
-        )
-        uid, gid = (NOBODY, NOBODY) if self._uid is not None else (os.geteuid(), os.getegid())
-        return Plan(
-            name=name,
-            image=image.id,
-            env=image.env,
-            volumes=self._volumes_of(image),
-            key=key,
-            command=(*command, *arguments(AGENT_AT, SOCKET_NAME, options)),
-            folder=folder,
-            shown=(
-                Shown(source=folder, writable=True),
-                Shown(source=cache, writable=True),
-                Shown(source=components),
-                Shown(source=grounds.shared_cache),
-                Shown(source=self._assets.agent(), at=AGENT_AT),
-                *portable,
-            ),
-            user=f"{uid}:{gid}",
-            network=network,
-            labels=self._labels(name, key),
-            security=self._security,
-        )
-
-    def _labels(self, name: str, key: SlotKey) -> dict[str, str]:
-        return {
-            WORKER: str(self.identity),
-            SLOT: name,
-            KEY: f"{key.owner}/{key.component or '*'}/{key.isolation}",
-            CREATED: datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-
-    def _volumes_of(self, image: Image) -> tuple[str, ...]:
-        if image.id not in self._volumes:
-            with self._client() as client, daemon_errors("an image can't be inspected"):
-                wishes = client.inspect_image(image.id)["Config"] or {}
-            self._volumes[image.id] = tuple(sorted(wishes.get("Volumes") or ()))
-        return self._volumes[image.id]
-
-    @cached_property
-    def _security(self) -> tuple[str, ...]:
-        """The daemon's security options: Docker takes a seccomp profile inline, Podman a file's path."""
-        with self._client() as client, daemon_errors("the daemon does not describe itself"):
-            engine, options = engine_of(client), client.info().get("SecurityOptions") or ()
-        # Docker's AppArmor profile forbids every mount, nested ones too; namespaces hold without it.
-        apparmor = ("apparmor=unconfined",) if any("apparmor" in it for it in options) else ()
-        if engine is Engine.DOCKER:
-            return (f"seccomp={profile()}", *apparmor)
-        return (f"seccomp={self._assets.seccomp()}", "unmask=ALL", *apparmor)
-
-    def _portable(self) -> tuple[tuple[str, ...], tuple[Shown, ...]]:
-        python = self._assets.python()
-        return python.argv(PYTHON_AT), (Shown(source=python.folder, at=PYTHON_AT),)
-
-    @contextlib.contextmanager
-    def _client(self) -> Iterator[docker.APIClient]:
-        """Lend a client to this thread; they are kept, since opening one takes a call."""
-        try:
-            client = self._idle.pop()
-        except IndexError:
-            client = self._opener()
-        try:
-            yield client
-        finally:
-            self._idle.append(client)

@@ -128,5 +128,6 @@ def _bind(shown: Shown) -> dict[str, Any]:
 
 
 def _volume(target: str) -> dict[str, Any]:
-    """Make of an image's volume, which would be a writable place that outlives its task, a read-only one."""
-    return {"Type": "volume", "Target": target, "ReadOnly": True}
+    """Shadow an image's volume, which would be a writable place for all tasks of a slot, by an empty read-only one."""
+    options = {"SizeBytes": 4096, "Mode": 0o755}
+    return {"Type": "tmpfs", "Target": target, "ReadOnly": True, "TmpfsOptions": options}

@@ -3,8 +3,10 @@
 import io
 import os
 import tarfile
+import tempfile
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import docker
@@ -14,7 +16,7 @@ from docker.utils import parse_repository_tag
 from gridloom.errors import AttemptFailed, RunnerFailed
 from gridloom.states import EndReason
 from gridloom.warmth import Isolation, Network
-from tests.fixtures.dockerd import running_dockerd
+from tests.fixtures.dockerd import clear_dockerd, running_dockerd
 from tests.fixtures.slots import Stage
 from tests.unit.worker.runners.docker.conftest import left_of, make_runner
 from worker.runners.docker.daemon import open_client
@@ -22,7 +24,9 @@ from worker.runners.docker.sweep import KEY, SLOT
 from worker.runners.protocol import ImageWanted, Limits, SlotKey
 
 
-def derived(client: docker.DockerClient, base: str, name: str, changes: list[str], files: dict[str, str]) -> str:
+def derived(
+    client: docker.DockerClient, base: str, name: str, changes: list[str], files: dict[str, str]
+) -> str:
     """Make an image of another one, with files added and settings changed, once for each daemon."""
     made = client.containers.create(base, command="none")
     try:
@@ -50,7 +54,8 @@ def test_a_python_script_runs_in_the_images_own_interpreter_alone(open_slot, pyt
         print(os.environ["OMP_NUM_THREADS"], os.environ["LANG"], __file__)
         """
     ).splitlines()
-    assert said[0].startswith("65534 [") and said[0].endswith(" /tmp")
+    assert said[0].startswith("65534 [")
+    assert said[0].endswith(" /tmp")
     assert len(said[0].split("'")) <= 5
     assert said[1] == f"1 C.UTF-8 {stage.folder}/main.py"
     assert slot.facts.isolation == "container+namespaces"
@@ -96,7 +101,9 @@ def test_a_kill_ends_a_run_from_another_thread(open_slot, python_image):
     assert ended.reason is EndReason.CANCELLED
 
 
-def test_an_image_without_python_runs_shell_scripts_by_the_portable_interpreter(open_slot, runner, busybox_image):
+def test_an_image_without_python_runs_shell_scripts_by_the_portable_interpreter(
+    open_slot, runner, busybox_image
+):
     slot = open_slot(busybox_image)
     stage = Stage(slot)
     assert stage.run("echo $HOME; exit 3").exit_code == 3
@@ -133,7 +140,11 @@ def test_an_agent_that_a_lying_interpreter_ends_is_had_from_the_next_one(
     open_slot, docker_client, python_image, runner
 ):
     name = derived(
-        docker_client, python_image, "gridloom-test-liar:1", [], {"usr/local/bin/python3": "#!/bin/sh\nexit 3\n"}
+        docker_client,
+        python_image,
+        "gridloom-test-liar:1",
+        [],
+        {"usr/local/bin/python3": "#!/bin/sh\nexit 3\n"},
     )
     slot = open_slot(name)
     assert slot.facts.python == ""
@@ -158,7 +169,9 @@ def test_an_interpreter_that_never_answers_costs_a_bounded_time(
         open_slot(name)
 
 
-def test_what_an_image_wishes_is_not_heeded_but_its_files_and_variables(open_slot, docker_client, python_image):
+def test_what_an_image_wishes_is_not_heeded_but_its_files_and_variables(
+    open_slot, docker_client, python_image
+):
     changes = [
         'ENTRYPOINT ["/bin/false"]',
         'CMD ["x"]',
@@ -169,9 +182,8 @@ def test_what_an_image_wishes_is_not_heeded_but_its_files_and_variables(open_slo
         "ENV OMP_NUM_THREADS=7",
         "VOLUME /data",
         "LABEL gridloom.worker=spoofed",
-        "STOPSIGNAL SIGTERM",
     ]
-    name = derived(docker_client, python_image, "gridloom-test-wishes:1", changes, {"data/seed": "grown"})
+    name = derived(docker_client, python_image, "gridloom-test-wishes:2", changes, {})
     volumes = {it.name for it in docker_client.volumes.list()}
     slot = open_slot(name)
     stage = Stage(slot)
@@ -179,14 +191,13 @@ def test_what_an_image_wishes_is_not_heeded_but_its_files_and_variables(open_slo
         """
         import os
         print(os.getuid(), os.environ["FLAVOUR"], os.environ["LANG"], os.environ["OMP_NUM_THREADS"])
-        print(open("/data/seed").read())
         try:
             open("/data/new", "w")
         except OSError as error:
             print(error.strerror)
         """
     ).splitlines()
-    assert said == ["65534 sweet C 7", "grown", "Read-only file system"]
+    assert said == ["65534 sweet C 7", "Read-only file system"]
     slot.close()
     assert {it.name for it in docker_client.volumes.list()} <= volumes
 
@@ -195,7 +206,7 @@ def test_a_closed_slot_leaves_no_container_folder_or_process(open_slot, runner, 
     slot = open_slot(python_image)
     stage = Stage(slot)
     assert stage.run("(setsid sleep 300 &) ; exit 0").succeeded
-    pid = slot._home._pid
+    execution, pid = stage.execution("exit 0"), slot._home._pid
     assert slot.folder.name in left_of(docker_client, runner)
     slot.close()
     slot.close()
@@ -205,7 +216,7 @@ def test_a_closed_slot_leaves_no_container_folder_or_process(open_slot, runner, 
     assert slot.memory_mib() == 0
     assert runner._known == set()
     with pytest.raises(RunnerFailed):
-        slot.run(stage.execution("exit 0") if stage.folder.exists() else None, stage.heard)
+        slot.run(execution, stage.heard)
 
 
 def test_a_slot_whose_container_is_killed_says_so_and_can_be_closed(open_slot, docker_client, python_image):
@@ -227,10 +238,10 @@ def test_a_container_stops_by_itself_when_its_worker_is_gone(open_slot, docker_c
 
 
 def test_tasks_of_a_job_may_share_their_tmp_and_others_not(open_slot, python_image):
-    for isolation, seen in ((Isolation.TASK, "[]"), (Isolation.JOB, "['left']")):
+    for isolation, seen in ((Isolation.TASK, "False"), (Isolation.JOB, "True")):
         stage = Stage(open_slot(python_image, isolation=isolation, job="j"))
         stage.say("open('/tmp/left', 'w')")
-        assert stage.say("import os; print(os.listdir('/tmp'))").strip() == seen
+        assert stage.say("import os; print(os.path.exists('/tmp/left'))").strip() == seen
 
 
 def test_labels_say_whose_a_container_is(open_slot, runner, docker_client, python_image):
@@ -267,23 +278,36 @@ def test_an_unknown_image_is_the_runners_failure(runner):
         runner.open_slot(SlotKey(owner="owner", image="sha256:" + "0" * 64))
 
 
-def test_a_network_is_asked_for_by_those_that_want_one(docker_url, docker_client, tmp_path, python_image):
-    class Bridge:
-        def network(self) -> str:
-            return "bridge"
+def test_a_network_is_given_to_those_that_want_one_and_its_bytes_are_counted(
+    docker_url, docker_client, tmp_path, python_image
+):
+    network = docker_client.networks.create(f"gridloom-test-{tmp_path.name}-{os.getpid()}", internal=True)
 
-    runner = make_runner(docker_url, tmp_path, Bridge())
-    had = runner.have_image(ImageWanted(reference=python_image, owner="owner"), lambda: True)
-    slot = runner.open_slot(SlotKey(owner="owner", image=had.digest, memory_mib=64, network=Network.EGRESS))
+    class Egress:
+        def network(self) -> str:
+            return network.name
+
+    runner = make_runner(docker_url, tmp_path, Egress())
     try:
-        code = "import socket; socket.create_connection(('192.0.2.1', 9), 0.05)"
-        ended = Stage(slot).run(code, name="main.py")
-        assert ended.reason is EndReason.EXIT_NONZERO
+        had = runner.have_image(ImageWanted(reference=python_image, owner="owner"), lambda: True)
+        slot = runner.open_slot(
+            SlotKey(owner="owner", image=had.digest, memory_mib=64, network=Network.EGRESS)
+        )
+        gateway = docker_client.api.inspect_network(network.id)["IPAM"]["Config"][0]["Gateway"]
+        code = f"""
+            import socket
+            link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            link.sendto(b"x" * 1000, ("{gateway}", 9))
+            """
+        try:
+            ended = Stage(slot).run(code, name="main.py")
+        finally:
+            slot.close()
+        assert ended.succeeded, ended.message
+        assert (ended.sent_bytes or 0) > 1000
         assert ended.received_bytes is not None
-        assert ended.sent_bytes is not None
     finally:
-        slot.close()
-        runner.close()
+        network.remove()
 
 
 def test_the_probe_is_silent_where_containers_can_be_run(runner):
@@ -300,24 +324,34 @@ def test_without_a_daemon_everything_says_so_at_once(tmp_path):
     runner.close()
 
 
-def test_a_daemon_that_dies_costs_a_runner_failure_and_its_remains_are_swept_later(tmp_path, docker_client, python_image):
-    root = tmp_path / "daemon"
-    root.mkdir()
-    if len(str(root)) > 80:
-        pytest.skip("the folder's name is too long for a socket")
-    with running_dockerd(root) as (url, process):
-        own = docker.DockerClient(base_url=url)
-        own.images.load(b"".join(docker_client.images.get(python_image).save(named=True)))
-        own.close()
-        runner = make_runner(url, tmp_path / "worker")
-        had = runner.have_image(ImageWanted(reference=python_image, owner="owner"), lambda: True)
-        key = SlotKey(owner="owner", image=had.digest, memory_mib=64)
-        slot = runner.open_slot(key)
-        process.kill()
-        process.wait()
-        began = time.monotonic()
-        with pytest.raises(RunnerFailed):
-            runner.open_slot(key)
-        slot.close()
-        assert time.monotonic() - began < 10
-        assert os.listdir(tmp_path / "worker/runs") == [slot.folder.name]
+def test_a_daemon_that_restarts_costs_a_runner_failure_and_its_remains_are_swept_once_it_is_back(
+    tmp_path, docker_client, python_image
+):
+    # Not tmp_path: the name of a unix socket may have 107 bytes, and containerd wants some of them.
+    with tempfile.TemporaryDirectory(prefix="gl-", ignore_cleanup_errors=True) as name:
+        try:
+            with running_dockerd(Path(name)) as (url, process):
+                with closing(docker.DockerClient(base_url=url)) as own:
+                    own.images.load(b"".join(docker_client.images.get(python_image).save(named=True)))
+                runner = make_runner(url, tmp_path)
+                had = runner.have_image(ImageWanted(reference=python_image, owner="owner"), lambda: True)
+                key = SlotKey(owner="owner", image=had.digest, memory_mib=64)
+                slot = runner.open_slot(key)
+                process.terminate()
+                process.wait(20)
+                began = time.monotonic()
+                with pytest.raises(RunnerFailed, match="no container daemon answers"):
+                    runner.open_slot(key)
+                slot.close()
+                runner.sweep()
+                assert time.monotonic() - began < 10
+                assert [it.name for it in (tmp_path / "runs").iterdir()] == [slot.folder.name]
+            with running_dockerd(Path(name)) as (url, _), closing(docker.DockerClient(base_url=url)) as own:
+                assert left_of(own, runner) == [slot.folder.name]
+                runner.sweep()
+                assert left_of(own, runner) == []
+                assert [*(tmp_path / "runs").iterdir()] == []
+                runner.open_slot(key).close()
+                runner.close()
+        finally:
+            clear_dockerd(Path(name))
