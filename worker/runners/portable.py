@@ -114,7 +114,7 @@ def build(folder: Path, python: str, agent: Path) -> PortablePython:
         _compile(python, home)
         for path in (folder, *folder.rglob("*")):
             path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
-    except (OSError, subprocess.SubprocessError) as error:
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise RunnerFailed(f"{python} can't be copied for images without Python: {error}") from error
     loader = "" if parts.loader is None else f"lib/{parts.loader.name}"
     return PortablePython(folder=folder, program=str(program), loader=loader)

@@ -244,6 +244,59 @@ def test_tasks_of_a_job_may_share_their_tmp_and_others_not(open_slot, python_ima
         assert stage.say("import os; print(os.path.exists('/tmp/left'))").strip() == seen
 
 
+def test_a_task_can_write_nowhere_but_in_its_places_and_see_nothing_of_the_machine(
+    open_slot, runner, python_image
+):
+    runner._grounds.components.joinpath("other").mkdir()
+    (runner._grounds.slots.parent / "secret").write_text("x")
+    stage = Stage(open_slot(python_image))
+    said = stage.say(
+        """
+        import os
+        for path in ("/x", "/usr/x", "/sys/x", "/proc/sys/kernel/hostname", "/dev/x", "/.gridloom/agent/x", "/etc/x",
+                     os.environ["COMPONENTS"] + "/x"):
+            try:
+                open(path, "w")
+                print("wrote", path)
+            except OSError:
+                pass
+        try:
+            os.mknod("/tmp/disk", 0o60666, os.makedev(8, 0))
+            print("made a device")
+        except OSError:
+            pass
+        for path in ("/var/run/docker.sock", "/run/docker.sock", os.environ["SECRET"], os.environ["OTHER"]):
+            if os.path.exists(path):
+                print("sees", path)
+        for path in ("/tmp", "/dev/shm", "."):
+            open(path + "/mine", "w").write("x")
+        """,
+        COMPONENTS=str(runner._grounds.components / "owner"),
+        OTHER=str(runner._grounds.components / "other"),
+        SECRET=str(runner._grounds.slots.parent / "secret"),
+    )
+    assert said == ""
+
+
+def test_a_fork_bomb_is_bounded_and_the_next_task_unharmed(open_slot, python_image):
+    stage = Stage(open_slot(python_image, memory_mib=512))
+    bomb = """
+        import os, time
+        made = 0
+        try:
+            while True:
+                if os.fork() == 0:
+                    time.sleep(60)
+                made += 1
+        except OSError:
+            print(made < 600, flush=True)
+            os._exit(3)
+        """
+    ended = stage.run(bomb, name="main.py", limits=Limits(timeout_s=30, memory_mib=512))
+    assert (ended.exit_code, stage.heard.stdout) == (3, b"True\n"), ended.message
+    assert stage.say("print('well')") == "well\n"
+
+
 def test_labels_say_whose_a_container_is(open_slot, runner, docker_client, python_image):
     slot = open_slot(python_image)
     labels = docker_client.containers.get(slot.folder.name).labels
