@@ -55,10 +55,12 @@ def reached(target):
 targets = json.loads(sys.argv[1])
 with ThreadPoolExecutor(32) as pool:
     found = dict(zip(targets, pool.map(reached, targets.values())))
-try:
-    found["name"] = socket.gethostbyname("somewhere.example")
-except OSError as error:
-    found["name"] = str(error)
+for _ in range(3):  # a name server may lose a question
+    try:
+        found["name"] = socket.gethostbyname("somewhere.example")
+        break
+    except OSError as error:
+        found["name"] = str(error)
 print(json.dumps(found))
 """
 
