@@ -10,7 +10,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -65,12 +65,19 @@ class Unfit(RunnerFailed):
 class DockerRunner:
     """Opens slots in containers of one daemon, Docker or Podman.
 
-    `assets` is a folder of this worker's own, below its scratch folder, for what all containers are shown. Sweeping
-    at the start and each minute is the caller's to ask for.
+    `assets` is a folder of this worker's own, below its scratch folder, for what all containers are shown;
+    `default_image` names the image of those who name none. Sweeping at the start and each minute is the caller's to
+    ask for.
     """
 
     def __init__(
-        self, opener: Opener, grounds: Grounds, images: Images, egress: Egress, assets: Path
+        self,
+        opener: Opener,
+        grounds: Grounds,
+        images: Images,
+        egress: Egress,
+        assets: Path,
+        default_image: Callable[[], str] | None = None,
     ) -> None:
         self.capabilities = Capabilities(name="docker", isolation="container", memory_by_cgroup=True)
         self.identity = WorkerIdentity.of(os.getpid(), grounds.slots.parent)
@@ -78,6 +85,7 @@ class DockerRunner:
         self._planner = Planner(grounds, Assets(assets), self.identity)
         self._known: set[str] = set()
         self._fitting: dict[str, str] = {}
+        self._default_image = default_image
         self._creating = threading.BoundedSemaphore(CREATES_AT_ONCE)
 
     def probe(self) -> str | None:
@@ -107,6 +115,8 @@ class DockerRunner:
             AttemptFailed: when it can't be had (image_unavailable).
             RunnerFailed: when the daemon is out of order.
         """
+        if not wanted.reference and self._default_image is not None:
+            wanted = replace(wanted, reference=self._default_image())
         return self._images.have(wanted, go_on)
 
     def open_slot(self, key: SlotKey) -> Slot:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import docker
 import pytest
@@ -21,12 +22,14 @@ class NoEgress:
         raise AssertionError("nobody asked for a network")
 
 
-def make_runner(url: str, root: Path, egress: object = None) -> DockerRunner:
+def make_runner(url: str, root: Path, **parts: Any) -> DockerRunner:
     def opener() -> docker.APIClient:
         return open_client(url)
 
     images = Images(opener, budget_mib=1e6, book=root / "book.json", metrics=CollectorRegistry())
-    return DockerRunner(opener, make_grounds(root), images, egress or NoEgress(), root / "assets")
+    return DockerRunner(
+        opener, make_grounds(root), images, assets=root / "assets", **{"egress": NoEgress(), **parts}
+    )
 
 
 def left_of(client: docker.DockerClient, runner: DockerRunner) -> list[str]:

@@ -6,6 +6,7 @@ import tarfile
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -24,24 +25,32 @@ from worker.runners.docker.sweep import KEY, SLOT
 from worker.runners.protocol import ImageWanted, Limits, SlotKey
 
 
-def derived(
-    client: docker.DockerClient, base: str, name: str, changes: list[str], files: dict[str, str]
-) -> str:
-    """Make an image of another one, with files added and settings changed, once for each daemon."""
-    made = client.containers.create(base, command="none")
-    try:
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w") as tar:
-            for path, text in files.items():
-                entry = tarfile.TarInfo(path)
-                entry.mode, entry.size = 0o755, len(text.encode())
-                tar.addfile(entry, io.BytesIO(text.encode()))
-        made.put_archive("/", packed.getvalue())
-        repository, tag = parse_repository_tag(name)
-        made.commit(repository, tag or "latest", changes="\n".join(changes) or None)
-    finally:
-        made.remove(force=True, v=True)
-    return name
+@pytest.fixture
+def derived(docker_client, python_image) -> Iterator[Callable[..., str]]:
+    """Make images of the Python image, with settings changed and files added; they are removed at the end."""
+    names: list[str] = []
+
+    def derive(changes: list[str], files: dict[str, str]) -> str:
+        name = f"gridloom-test-derived:{os.getpid()}-{os.urandom(4).hex()}"
+        made = docker_client.containers.create(python_image, command="none")
+        try:
+            packed = io.BytesIO()
+            with tarfile.open(fileobj=packed, mode="w") as tar:
+                for path, text in files.items():
+                    entry = tarfile.TarInfo(path)
+                    entry.mode, entry.size = 0o755, len(text.encode())
+                    tar.addfile(entry, io.BytesIO(text.encode()))
+            made.put_archive("/", packed.getvalue())
+            repository, tag = parse_repository_tag(name)
+            made.commit(repository, tag, changes="\n".join(changes) or None)
+        finally:
+            made.remove(force=True, v=True)
+        names.append(name)
+        return name
+
+    yield derive
+    for name in names:
+        docker_client.images.remove(name, force=True)
 
 
 def test_a_python_script_runs_in_the_images_own_interpreter_alone(open_slot, python_image):
@@ -136,16 +145,8 @@ def test_an_image_of_one_static_binary_runs_it(open_slot, static_image):
     assert stage.heard.stdout == b"here\n"
 
 
-def test_an_agent_that_a_lying_interpreter_ends_is_had_from_the_next_one(
-    open_slot, docker_client, python_image, runner
-):
-    name = derived(
-        docker_client,
-        python_image,
-        "gridloom-test-liar:1",
-        [],
-        {"usr/local/bin/python3": "#!/bin/sh\nexit 3\n"},
-    )
+def test_an_agent_that_a_lying_interpreter_ends_is_had_from_the_next_one(derived, open_slot, runner):
+    name = derived([], {"usr/local/bin/python3": "#!/bin/sh\nexit 3\n"})
     slot = open_slot(name)
     assert slot.facts.python == ""
     assert Stage(slot).run("echo here").succeeded
@@ -154,24 +155,14 @@ def test_an_agent_that_a_lying_interpreter_ends_is_had_from_the_next_one(
     assert [*runner._fitting.values()] == [""]
 
 
-def test_an_interpreter_that_never_answers_costs_a_bounded_time(
-    open_slot, docker_client, python_image, monkeypatch
-):
+def test_an_interpreter_that_never_answers_costs_a_bounded_time(derived, open_slot, monkeypatch):
     monkeypatch.setattr("worker.runners.docker.runner.OPENS_WITHIN_S", 1.0)
-    name = derived(
-        docker_client,
-        python_image,
-        "gridloom-test-sleeper:1",
-        [],
-        {"usr/local/bin/python3": "#!/bin/sh\nsh -c 'kill -STOP $$' &\nwait\n"},
-    )
+    name = derived([], {"usr/local/bin/python3": "#!/bin/sh\nsh -c 'kill -STOP $$' &\nwait\n"})
     with pytest.raises(RunnerFailed, match="does not answer"):
         open_slot(name)
 
 
-def test_what_an_image_wishes_is_not_heeded_but_its_files_and_variables(
-    open_slot, docker_client, python_image
-):
+def test_what_an_image_wishes_is_not_heeded_but_its_files_and_variables(derived, open_slot, docker_client):
     changes = [
         'ENTRYPOINT ["/bin/false"]',
         'CMD ["x"]',
@@ -183,7 +174,7 @@ def test_what_an_image_wishes_is_not_heeded_but_its_files_and_variables(
         "VOLUME /data",
         "LABEL gridloom.worker=spoofed",
     ]
-    name = derived(docker_client, python_image, "gridloom-test-wishes:2", changes, {})
+    name = derived(changes, {})
     volumes = {it.name for it in docker_client.volumes.list()}
     slot = open_slot(name)
     stage = Stage(slot)
@@ -326,6 +317,12 @@ def test_the_caches_of_owner_and_machine_are_shown_under_their_own_paths(open_sl
     assert (grounds.user_caches / "owner/mine").read_text() == "kept"
 
 
+def test_who_names_no_image_gets_the_default_one(docker_url, tmp_path, python_image):
+    runner = make_runner(docker_url, tmp_path, default_image=lambda: python_image)
+    named = runner.have_image(ImageWanted(reference=python_image, owner="owner"), lambda: True)
+    assert runner.have_image(ImageWanted(reference="", owner="owner"), lambda: True).digest == named.digest
+
+
 def test_an_unknown_image_is_the_runners_failure(runner):
     with pytest.raises(RunnerFailed, match="never asked for"):
         runner.open_slot(SlotKey(owner="owner", image="sha256:" + "0" * 64))
@@ -340,7 +337,7 @@ def test_a_network_is_given_to_those_that_want_one_and_its_bytes_are_counted(
         def network(self) -> str:
             return network.name
 
-    runner = make_runner(docker_url, tmp_path, Egress())
+    runner = make_runner(docker_url, tmp_path, egress=Egress())
     try:
         had = runner.have_image(ImageWanted(reference=python_image, owner="owner"), lambda: True)
         slot = runner.open_slot(
