@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import closing
 from pathlib import Path
 
 import docker
@@ -31,24 +31,26 @@ Things = dict[str, set[str]]
 def measure(*, quick: bool) -> list[Figure]:
     """Count before and after."""
     tasks = 20 if quick else _TASKS
-    client = images.connect()
-    figures = _left("bubblewrap", tasks, client, "")
-    if client is not None:
-        figures += _left("docker", tasks, client, images.python_image(client))
-        client.close()
+    figures = _left("bubblewrap", tasks)
+    if (client := images.connect()) is not None:
+        with closing(client):
+            image = images.python_image(client)
+        figures += _left("docker", tasks, image)
     return [*figures, _growth(*((200, 500) if quick else (_SOME, _MANY)))]
 
 
-def _left(name: RunnerName, tasks: int, client: docker.DockerClient | None, image: str) -> list[Figure]:
-    with tempfile.TemporaryDirectory(prefix="gl-bench-") as folder, ExitStack() as stack:
-        site = stack.enter_context(Site(Path(folder, name), chosen(name, Path(folder, name))))
+def _left(name: RunnerName, tasks: int, image: str = "") -> list[Figure]:
+    with tempfile.TemporaryDirectory(prefix="gl-bench-") as folder:
+        root = Path(folder, name)
 
         def look() -> Things:
             time.sleep(_SETTLE_S)
-            return {**_on_machine(), "slot folders": _names(site.grounds.slots), "containers": _ours(client)}
+            containers = _ours() if image else set()
+            slots = {str(it) for it in root.glob("runs/*")}
+            return {**_on_machine(), "slot folders": slots, "containers": containers}
 
         before = look()
-        with site.pool() as pool:
+        with Site(root, chosen(name, root)) as site, site.pool() as pool:
             warm = Warm(pool, site.errand(TRIVIAL), image=site.digest(image) if image else "")
             _in_pairs(warm, 2 * PLACES)
             open_before = look()
@@ -96,7 +98,7 @@ def _on_machine() -> Things:
         "mounts": set(Path("/proc/self/mounts").read_text().splitlines()),
         "sockets": {line.split()[6] for line in Path("/proc/net/unix").read_text().splitlines()[1:]},
         "cgroups": {str(it) for it in groups.rglob("*") if it.is_dir()},
-        "open files": _names(Path("/proc/self/fd")),
+        "open files": {f"{it.name} {_target(it)}" for it in Path("/proc/self/fd").iterdir()},
     }
 
 
@@ -104,13 +106,17 @@ def _in_userland(process: psutil.Process) -> bool:
     return _KERNEL_THREADS not in (process.pid, process.info["ppid"])
 
 
-def _ours(client: docker.DockerClient | None) -> set[str]:
-    found = client.containers.list(all=True, filters={"label": _WORKER_LABEL}) if client is not None else ()
-    return {it.name for it in found}
+def _ours() -> set[str]:
+    client = docker.from_env()
+    with closing(client):  # a connection that stays open would count
+        return {it["Id"] for it in client.api.containers(all=True, filters={"label": _WORKER_LABEL})}
 
 
-def _names(folder: Path) -> set[str]:
-    return {it.name for it in folder.iterdir()}
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except FileNotFoundError:
+        return "of this look"
 
 
 def _growth(some: int, many: int) -> Figure:

@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import tempfile
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,8 +45,9 @@ def measure(*, quick: bool) -> list[Figure]:
     tasks, rounds = (200, 1) if quick else (_TASKS, _ROUNDS)
     figures = _of_runner("process", "", tasks, rounds) + _of_runner("bubblewrap", "", tasks, rounds)
     if (client := images.connect()) is not None:
-        figures += _of_runner("docker", images.python_image(client), tasks, rounds)
-        client.close()
+        with closing(client):
+            image = images.python_image(client)
+        figures += _of_runner("docker", image, tasks, rounds)
     return figures
 
 
