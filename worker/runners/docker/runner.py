@@ -37,6 +37,7 @@ log = structlog.get_logger(__name__)
 
 CREATES_AT_ONCE = 4  #: more only make each of them slower
 OPENS_WITHIN_S = 45.0
+WORDS = 300  #: characters of an agent's last line
 INTERPRETERS = ("python3", "python", "")  #: in this order; "" is the portable one
 KILLED = 128  #: exit codes from here on are no choice of the program's own
 UNSTARTABLE = ("executable file", "no such file", "permission denied", "exec format", "not a directory")
@@ -228,6 +229,12 @@ class Opening:
             ident: str = self.client.create_container_from_config(config(plan), name=plan.name)["Id"]
         return ident
 
+    def last_words(self, ident: str) -> str:
+        """Return the last line that the agent printed."""
+        with daemon_errors("a container's output can't be read"):
+            lines: list[str] = self.client.logs(ident, tail=1).decode("utf-8", "replace").splitlines()
+        return lines[-1][:WORDS] if lines else ""
+
     def start(self, ident: str, listener: Listener) -> AgentLink:
         """Start the container and wait for its agent.
 
@@ -252,7 +259,8 @@ class Opening:
             if state["Running"]:
                 return ""
             codes.append(state["ExitCode"])
-            return f"{name} ended with code {codes[-1]} before the agent answered {state['Error']}".strip()
+            why = state["Error"] or self.last_words(ident)
+            return f"{name} ended with code {codes[-1]} before the agent answered: {why or 'it said nothing'}"
 
         try:
             return listener.accept(max(0.0, self.deadline - time.monotonic()), trouble)

@@ -111,7 +111,8 @@ def _host_config(plan: Plan) -> dict[str, Any]:
         "Tmpfs": {HOME: f"rw,nosuid,nodev,exec,mode=1777,size={scratch}"},
         "ShmSize": scratch,
         "Mounts": [*map(_bind, plan.shown), *map(_volume, plan.volumes)],
-        "LogConfig": {"Type": "none", "Config": {}},
+        # What the agent says of its own failure; tasks have streams of their own.
+        "LogConfig": {"Type": "json-file", "Config": {"max-size": "64k", "max-file": "1"}},
         "RestartPolicy": {"Name": "no"},
         "AutoRemove": False,  # the worker would not learn when it is gone
     }
