@@ -138,12 +138,10 @@ class WarmPool:
         reason = policy.served_its_time(member, memory_mib, self._clock())
         if reason is not None:
             self._retire(member, reason)
-        elif self._missing(member, app) and not self._stopped.is_set():
-            with self._changed:
-                self._move(member, State.COMING)
+            return
+        self._settle(member, memory_mib)
+        if self._missing(member, app):
             self._crew.open(partial(self._specialise, member, app))
-        else:
-            self._settle(member, memory_mib)
 
     def counts(self) -> dict[State, int]:
         """Return the number of slots by state."""
@@ -285,6 +283,11 @@ class WarmPool:
         self._settle(member, member.slot.memory_mib())
 
     def _specialise(self, member: Member, app: App) -> None:
+        """Let an idle slot import what its last app needs, unless somebody has claimed it meanwhile."""
+        with self._changed:
+            if member.state is not State.IDLE or member.promised:
+                return
+            member.state, member.user = State.COMING, app
         try:
             self.prepare(member, app)
         except RunnerFailed as error:

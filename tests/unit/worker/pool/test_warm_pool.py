@@ -427,6 +427,7 @@ def test_ten_thousand_tasks_leave_no_more_than_a_few_objects(rig):
 
 
 OWNERS = st.sampled_from(["o", "p"])
+ISOLATIONS = st.sampled_from([Isolation.TASK, Isolation.TASK, *Isolation])
 SECRET_APPS = {"s", "t"}
 
 
@@ -446,10 +447,34 @@ class PoolMachine(RuleBasedStateMachine):
     @rule(
         owner=OWNERS,
         component=st.sampled_from(["a", "b", "s", "t"]),
-        isolation=st.sampled_from(Isolation),
+        isolation=ISOLATIONS,
         waiting=st.integers(0, 6),
-        preload=st.sampled_from(["auto", "off", ("numpy",)]),
+        preload=st.sampled_from(["auto", "auto", "off", ("numpy",)]),
+        tasks=st.integers(0, 2),
     )
+    def bundle(self, tasks, **wish):
+        """One that is over before anything else happens, which leaves warm slots behind."""
+        if self.claim(**wish):
+            held, app = self.held.pop()
+            slot_of(held).result = ended(modules=(app.component,))
+            for _ in range(tasks):
+                if not held.used_up:
+                    held.again()
+                    held.run(None, None)
+                    slot_of(held).used = True
+            held.give_back()
+
+    @precondition(lambda self: len(self.held) < PLACES)
+    @rule(
+        owner=OWNERS,
+        component=st.sampled_from(["a", "b", "s", "t"]),
+        isolation=ISOLATIONS,
+        waiting=st.integers(0, 6),
+        preload=st.sampled_from(["auto", "auto", "off", ("numpy",)]),
+    )
+    def hold(self, **wish):
+        self.claim(**wish)
+
     def claim(self, owner, component, isolation, waiting, preload):
         secret = component in SECRET_APPS
         key = replace(
@@ -464,7 +489,7 @@ class PoolMachine(RuleBasedStateMachine):
             held = self.rig.pool.claim(key, app, waiting)
         except RunnerFailed:
             assert self.rig.runner.error
-            return
+            return False
         slot = slot_of(held)
         assert slot.key == key
         assert not slot.closed
@@ -474,6 +499,7 @@ class PoolMachine(RuleBasedStateMachine):
         if isolation is Isolation.STRICT:
             assert not slot.used
         self.held.append((held, app))
+        return True
 
     @precondition(lambda self: self.held)
     @rule(
