@@ -51,7 +51,7 @@ def job_of(row: Row[Any], upload_url: str | None = None) -> Job:
         template_info=TemplateInfo(**info),
         progress=Progress(completed=row.completed, total=row.total, rate_per_second=_rate(row)),
         phases=_phases(row),
-        warning=row.warning,
+        warning=row.warning or row.trouble,
     )
 
 

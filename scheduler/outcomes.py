@@ -99,6 +99,10 @@ def end_badly(
         infra_failures=verdict.infra_failures,
         kills=verdict.kills,
     )
+    if verdict.retried and verdict.infra_failures > row.infra_failures:
+        where = f"{row.stage} {row.chunk}" if row.stage == Stage.APP else row.stage
+        trouble = f"{where}, attempt {row.attempt}: {result.message or reason.value}; tried again after {verdict.wait_s:.0f} s"
+        job_states.set_trouble(connection, row.job_id, trouble)
     return verdict
 
 
@@ -126,7 +130,7 @@ def _complete(
     tasks.complete(connection, job_id, stage, [_row(result) for result in done])
     if stage is Stage.PARTITION:
         total = done[0].total or 0
-        job_states.advance(connection, job_id, JobState.PARTITIONED, total=total, chunks=total)
+        job_states.advance(connection, job_id, JobState.PARTITIONED, total=total, chunks=total, trouble="")
     elif stage is Stage.ASSEMBLE:
         finish(connection, job_id, done[0].attempt, settings)
 
@@ -156,6 +160,7 @@ def finish(connection: Connection, job_id: str, epoch: int, settings: Settings) 
         output_epoch=epoch,
         output_expires_at=moment + timedelta(hours=settings.bucket_hours),
         warning="",
+        trouble="",
     )
 
 

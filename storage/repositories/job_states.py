@@ -121,7 +121,7 @@ def add_counts(
 ) -> None:
     """Add to a job's counters, which serve display and bundle sizes only.
 
-    `spent` are new sums altogether, made of those that `lock` returned.
+    `spent` are new sums altogether, made of those that `lock` returned. A task that completed ends the job's trouble.
     """
     sums = {} if spent is None else {"spent": spent}
     connection.execute(
@@ -131,6 +131,7 @@ def add_counts(
             chunks=jobs.c.chunks + chunks,
             completed=jobs.c.completed + completed,
             busy_s=jobs.c.busy_s + busy_s,
+            **({"trouble": ""} if completed > 0 else {}),
             **sums,
         )
     )
@@ -139,6 +140,11 @@ def add_counts(
 def set_warning(connection: Connection, job_id: str, warning: str) -> None:
     """Show a warning on a job; the empty text takes it away."""
     connection.execute(update(jobs).where(jobs.c.id == job_id).values(warning=warning))
+
+
+def set_trouble(connection: Connection, job_id: str, trouble: str) -> None:
+    """Show on a job, until its next task completes, why attempts at its tasks are tried again."""
+    connection.execute(update(jobs).where(jobs.c.id == job_id).values(trouble=trouble))
 
 
 def live_jobs(connection: Connection) -> list[AnyRow]:

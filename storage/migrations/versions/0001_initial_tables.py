@@ -188,6 +188,7 @@ def _create_jobs() -> None:
         sa.Column("end_reason", sa.String(length=32), nullable=True),
         sa.Column("error_message", sa.Text(), server_default="", nullable=False),
         sa.Column("warning", sa.Text(), server_default="", nullable=False),
+        sa.Column("trouble", sa.Text(), server_default="", nullable=False),
         sa.Column("chunks", sa.Integer(), server_default="0", nullable=False),
         sa.Column("completed", sa.Integer(), server_default="0", nullable=False),
         sa.Column("busy_s", sa.Float(), server_default="0", nullable=False),

@@ -45,6 +45,16 @@ def test_a_commit_completes_the_task_and_counts_it(fabric, held):
     assert counters(fabric, job_id) == (2, 1)
 
 
+def test_a_job_tells_what_its_fabric_struggles_with_until_a_task_completes(fabric, held):
+    worker_id, job_id = held
+    broken = result(0, 1, reason=EndReason.RUNNER_FAILED, message="the daemon is gone")
+    fabric.commit(worker_id, job_id, Stage.APP, broken)
+    assert fabric.job(job_id).trouble.startswith("app 0, attempt 1: the daemon is gone; tried again after ")
+    fabric.claim(worker_id, job_id, Stage.APP, 1)
+    fabric.commit(worker_id, job_id, Stage.APP, result(1, 1))
+    assert fabric.job(job_id).trouble == ""
+
+
 def test_where_the_time_went_is_kept_of_each_task_and_summed_for_the_job(fabric, held):
     worker_id, job_id = held
     fabric.claim(worker_id, job_id, Stage.APP, 1)
