@@ -443,6 +443,10 @@ class PoolMachine(RuleBasedStateMachine):
         self.rig = Rig(Path(self.folder.name), budget_mib=100.0)
         self.held = []
 
+    def over(self, held):
+        """Whether the slot can't take another task; one for a single task can take that one."""
+        return held.used_up and (slot_of(held).used or held._member.spoiled is not None)
+
     @precondition(lambda self: len(self.held) < PLACES)
     @rule(
         owner=OWNERS,
@@ -458,7 +462,7 @@ class PoolMachine(RuleBasedStateMachine):
             held, app = self.held.pop()
             slot_of(held).result = ended(modules=(app.component,))
             for _ in range(tasks):
-                if not held.used_up:
+                if not self.over(held):
                     held.again()
                     held.run(None, None)
                     slot_of(held).used = True
@@ -514,7 +518,7 @@ class PoolMachine(RuleBasedStateMachine):
         slot = slot_of(held)
         slot.result = ended(reason, signal=signal if reason else None, modules=modules)
         slot.memory = memory
-        if not held.used_up:
+        if not self.over(held):
             held.again()
             held.run(None, None)
             slot.used = True
@@ -533,7 +537,7 @@ class PoolMachine(RuleBasedStateMachine):
     def give_back(self, which):
         held, _ = self.held.pop(which % len(self.held))
         slot = slot_of(held)
-        over = held.used_up and (slot.used or held._member.spoiled is not None)
+        over = self.over(held)
         held.give_back()
         assert not (over and slot.folder in self.idle_folders())
 
