@@ -7,6 +7,9 @@ that a Python script imported, NUL between them), `X` could not be started (body
 name `name=` or `name=why not`, NUL between them). An end of file means that the worker is gone.
 """
 
+from __future__ import annotations
+
+import os
 import socket
 import struct
 
@@ -20,19 +23,19 @@ class Gone(Exception):
 
 
 class Link:
-    """The agent's end of the socket."""
+    """The agent's end of the socket: `fd:<number>`, or a path to connect to."""
 
-    def __init__(self, link):
+    def __init__(self, link: str) -> None:
         if link.startswith("fd:"):
             self.socket = socket.socket(fileno=int(link[3:]))
             self.socket.set_inheritable(False)
         else:
             self.socket = socket.socket(socket.AF_UNIX)
-            self.socket.connect(link)
+            connect(self.socket, link)
         self.buffer = b""
-        self.fds = []
+        self.fds: list[int] = []
 
-    def take(self):
+    def take(self) -> tuple[bytes, int, bytes, list[int]]:
         """Return kind, number, body and descriptors of the next frame; raises Gone."""
         while True:
             if len(self.buffer) >= HEAD.size:
@@ -46,7 +49,7 @@ class Link:
             self.buffer += data
             self.fds += fds
 
-    def send(self, kind, number, body):
+    def send(self, kind: bytes, number: int, body: bytes) -> None:
         """Send one frame; raises Gone."""
         try:
             self.socket.sendall(HEAD.pack(len(body), kind, number) + body)
@@ -54,17 +57,28 @@ class Link:
             raise Gone from None
 
 
-def receive(link):
-    """Return some bytes and the descriptors that came with them; raises Gone at the end of the file."""
+def connect(link: socket.socket, path: str) -> None:
+    """Connect to a path of any length: an address has room for 108 bytes."""
+    folder = os.open(os.path.dirname(path) or ".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        data, ancillary, _, _ = link.recvmsg(1 << 16, socket.CMSG_SPACE(4 * MOST_FDS), socket.MSG_CMSG_CLOEXEC)
+        link.connect(f"/proc/self/fd/{folder}/{os.path.basename(path)}")
+    finally:
+        os.close(folder)
+
+
+def receive(link: socket.socket) -> tuple[bytes, list[int]]:
+    """Return some bytes and the descriptors that came with them; raises Gone at the end of the file."""
+    fds: list[int] = []
+    try:
+        data, ancillary, _, _ = link.recvmsg(
+            1 << 16, socket.CMSG_SPACE(4 * MOST_FDS), socket.MSG_CMSG_CLOEXEC
+        )
     except OSError:
-        data, ancillary = b"", ()
+        raise Gone from None
     if not data:
         raise Gone
-    fds = []
     for _, _, packed in ancillary:
-        fds += struct.unpack("%di" % (len(packed) // 4), packed)
+        fds += struct.unpack(f"{len(packed) // 4}i", packed)
     return data, fds
 
 
@@ -74,10 +88,13 @@ class Request:
     `python` asks for a Python script in a fork of the agent itself, else `argv` is executed.
     """
 
-    def __init__(self, body):
+    def __init__(self, body: bytes) -> None:
         head, self.cwd, self.component, rest = body.split(b"\0", 3)
         counts = [int(number) for number in head.split()]
         arguments, self.python, self.file_bytes, self.processes, self.data_bytes = counts
         fields = rest.split(b"\0")
         self.argv = fields[:arguments]
-        self.env = dict(pair.split(b"=", 1) for pair in fields[arguments:])
+        self.env: dict[bytes, bytes] = {}
+        for pair in fields[arguments:]:
+            name, _, value = pair.partition(b"=")
+            self.env[name] = value

@@ -1,12 +1,15 @@
 """Calls of the kernel that Python has no function for."""
 
+from __future__ import annotations
+
 import ctypes
 import os
 
 NEW_MOUNTS, NEW_IPC, NEW_USER, NEW_PIDS = 0x20000, 0x08000000, 0x10000000, 0x20000000
 READ_ONLY, NO_SETUID, NO_DEVICES, NO_EXEC, REMOUNT, BIND, PRIVATE = 1, 2, 4, 8, 32, 0x1000, 0x40000 | 0x4000
-KILLED_WITH_PARENT, SUBREAPER, NO_NEW_PRIVILEGES, SET_SECCOMP, DROP_BOUND = 1, 36, 38, 22, 24
+KILLED_WITH_PARENT, DUMPABLE, SUBREAPER, NO_NEW_PRIVILEGES, SET_SECCOMP, DROP_BOUND = 1, 4, 36, 38, 22, 24
 CAPABILITIES_3 = 0x20080522
+REMOVE = 0
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -17,47 +20,60 @@ class Filter(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("code", ctypes.c_char_p))
 
 
-def check(result, what):
+def check(result: int, what: str) -> None:
     """Raise the C library's error when a call returned one."""
     if result:
         number = ctypes.get_errno()
-        raise OSError(number, "%s: %s" % (what, os.strerror(number)))
+        raise OSError(number, f"{what}: {os.strerror(number)}")
 
 
-def unshare(flags):
+def unshare(flags: int) -> None:
     """Enter new namespaces; a new pid namespace is for children only."""
     check(LIBC.unshare(flags), "unshare")
 
 
-def enter(fd, kind):
+def enter(fd: int, kind: int) -> None:
     """Enter the namespace that `fd` stands for."""
     check(LIBC.setns(fd, kind), "setns")
 
 
-def mount(source, target, kind, flags=0, data=None):
-    """Mount; all but flags are bytes or None."""
-    check(LIBC.mount(source, target, kind, flags, data), "mount %s" % os.fsdecode(target))
+def mount(
+    source: bytes | None, target: bytes, kind: bytes | None, flags: int = 0, data: bytes | None = None
+) -> None:
+    """Mount; what is not needed is None."""
+    check(LIBC.mount(source, target, kind, ctypes.c_ulong(flags), data), f"mount {os.fsdecode(target)}")
 
 
-def control(option, value):
+def control(option: int, value: int) -> None:
     """Set one of this process's attributes."""
-    check(LIBC.prctl(option, value, 0, 0, 0), "prctl %d" % option)
+    check(LIBC.prctl(option, ctypes.c_ulong(value), 0, 0, 0), f"prctl {option}")
 
 
-def load_filter(code):
-    """Pass every later system call of this process through a seccomp program, given as bytes."""
+def load_filter(code: bytes) -> None:
+    """Pass every later system call of this process through a seccomp program."""
     program = Filter(len(code) // 8, code)
     check(LIBC.prctl(SET_SECCOMP, 2, ctypes.byref(program), 0, 0), "seccomp")
 
 
-def drop_bounds():
+def drop_bounds() -> None:
     """Let nothing that this process executes gain a capability."""
     number = 0
     while LIBC.prctl(DROP_BOUND, number, 0, 0, 0) == 0:
         number += 1
 
 
-def drop_capabilities():
+def drop_capabilities() -> None:
     """Give up every capability; with no bounds and no new privileges that is for good."""
     header = (ctypes.c_uint32 * 2)(CAPABILITIES_3, 0)
     check(LIBC.capset(header, (ctypes.c_uint32 * 6)()), "capset")
+
+
+def remove_ipc(kind: str, number: int) -> None:
+    """Remove System V shared memory (`shm`), a message queue (`msg`) or semaphores (`sem`)."""
+    arguments = (0, REMOVE) if kind == "sem" else (REMOVE, None)
+    check(LIBC[f"{kind}ctl"](number, *arguments), f"{kind}ctl")
+
+
+def flush_streams() -> None:
+    """Write what C code has printed and not written yet."""
+    LIBC.fflush(None)

@@ -4,10 +4,17 @@ Nothing here needs a privilege of the host: the agent is no one in its container
 namespace of its own, in which it may make the others.
 """
 
-import os
+from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from functools import partial
+
+from .clearing import clear, mounts_below
+from .forks import fork
 from .kernel import (
     BIND,
+    DUMPABLE,
     NEW_IPC,
     NEW_MOUNTS,
     NEW_PIDS,
@@ -19,6 +26,7 @@ from .kernel import (
     PRIVATE,
     READ_ONLY,
     REMOUNT,
+    SUBREAPER,
     control,
     drop_bounds,
     drop_capabilities,
@@ -27,35 +35,40 @@ from .kernel import (
     mount,
     unshare,
 )
+from .options import Options
 from .seccomp import program
 
 NOBODY = 65534
-HIDDEN = ("/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/sched_debug", "/proc/sysrq-trigger")
+HIDDEN = (b"/proc/kcore", b"/proc/keys", b"/proc/timer_list", b"/proc/sched_debug", b"/proc/sysrq-trigger")
 
 
 class Sandbox:
     """Makes tasks' namespaces, once `settle` has made the agent's."""
 
-    def __init__(self, options):
+    def __init__(self, options: Options) -> None:
         self.options = options
         self.nested = False
         self.why_not = "not asked for"
         self.filter = program() if options.confined else b""
         self.own_pids = -1
-        self.below_tmp = []
+        self.below_tmp: list[bytes] = []
 
-    def settle(self):
+    def settle(self) -> None:
         """Find out whether tasks can have namespaces of their own, and enter what they need for that.
 
         Goes on in a child process: only in a pid namespace that its own user namespace owns can the agent mount /proc,
         and leave and enter pid namespaces. The process that was there before waits for it, so that PID 1 of a
         container lives as long as the agent.
         """
-        if not self.options.nested:
-            return
-        self.why_not = attempt(self.try_all)
-        self.nested = not self.why_not
+        if self.options.nested:
+            self.why_not = attempt(self.try_all)
+            self.nested = not self.why_not
         if not self.nested:
+            control(SUBREAPER, 1)
+            if (
+                self.options.confined
+            ):  # same user, same processes: else tasks could write into the agent's memory
+                control(DUMPABLE, 0)
             return
         self.make_user()
         mirror_child()
@@ -65,43 +78,42 @@ class Sandbox:
         self.own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self.below_tmp = mounts_below(b"/tmp/")
 
-    def try_all(self):
+    def try_all(self) -> None:
         """Do in a child what the agent and its first task would do."""
         self.make_user()
-        child = os.fork()
-        if child == 0:
-            reason = b""
-            try:
-                unshare(NEW_MOUNTS)
-                mount(None, b"/", None, PRIVATE)
-                self.below_tmp = mounts_below(b"/tmp/")
-                self.nest()
-            except OSError as error:
-                reason = str(error).encode()
-            os.write(2, reason)
-            os._exit(1 if reason else 0)
-        if os.waitpid(child, 0)[1]:
+        if os.waitpid(fork(self.try_nesting), 0)[1]:
             raise OSError("no namespaces of a task's own")
 
-    def make_user(self):
+    def try_nesting(self) -> None:
+        """Do what a task would do; exits with 0 where that works, else says why not."""
+        try:
+            unshare(NEW_MOUNTS)
+            mount(None, b"/", None, PRIVATE)
+            self.below_tmp = mounts_below(b"/tmp/")
+            self.nest()
+        except OSError as error:
+            os.write(2, str(error).encode())
+            os._exit(1)
+        os._exit(0)
+
+    def make_user(self) -> None:
         """Enter a user namespace in which this user is 65534 and may do all."""
         uid, gid = os.getuid(), os.getgid()
         unshare(NEW_USER | NEW_PIDS)
         write("/proc/self/setgroups", "deny")
-        write("/proc/self/uid_map", "%d %d 1" % (NOBODY, uid))
-        write("/proc/self/gid_map", "%d %d 1" % (NOBODY, gid))
+        write("/proc/self/uid_map", f"{NOBODY} {uid} 1")
+        write("/proc/self/gid_map", f"{NOBODY} {gid} 1")
 
-    def fork(self):
-        """Fork; where tasks are nested the child is the first of a new pid namespace."""
+    def fork(self, live: Callable[[], None]) -> int:
+        """Return the number of a child that does `live`; where tasks are nested it is the first of its pid namespace."""
         if not self.nested:
-            return os.fork()
+            return fork(partial(be_visible, live))
         unshare(NEW_PIDS)
-        child = os.fork()
-        if child:
-            enter(self.own_pids, NEW_PIDS)
+        child = fork(live)
+        enter(self.own_pids, NEW_PIDS)
         return child
 
-    def nest(self):
+    def nest(self) -> None:
         """Give this process mounts and message queues of its own, an empty /tmp, and a /proc of its own pids."""
         unshare(NEW_MOUNTS | NEW_IPC)
         flags = NO_SETUID | NO_DEVICES
@@ -114,13 +126,18 @@ class Sandbox:
             if os.path.isdir("/dev/shm"):
                 mount(b"tmpfs", b"/dev/shm", b"tmpfs", flags, size)
         mount(b"proc", b"/proc", b"proc", flags | NO_EXEC)
-        for path in HIDDEN:
-            if os.path.exists(path):
-                mount(b"/dev/null", path.encode(), None, BIND)
+        for hidden in HIDDEN:
+            if os.path.exists(hidden):
+                mount(b"/dev/null", hidden, None, BIND)
         mount(b"/proc/sys", b"/proc/sys", None, BIND)
         mount(None, b"/proc/sys", None, BIND | REMOUNT | READ_ONLY | flags | NO_EXEC)
 
-    def show_only(self, component):
+    def clear(self) -> None:
+        """Empty what tasks without namespaces of their own would share; raises OSError where that can't be done."""
+        if self.options.confined and not self.nested and not self.options.shared_tmp:
+            clear()
+
+    def show_only(self, component: bytes) -> None:
         """Hide the owner's other components from this process."""
         above = os.fsencode(self.options.components)
         if not self.nested or not above or not component.startswith(above + b"/"):
@@ -129,13 +146,13 @@ class Sandbox:
         mount(b"tmpfs", above, b"tmpfs", NO_SETUID | NO_DEVICES, b"mode=0755,size=16k,nr_inodes=64")
         show(component, fd)
 
-    def renounce(self):
+    def renounce(self) -> None:
         """Make sure that nothing this process executes later gains anything."""
         control(NO_NEW_PRIVILEGES, 1)
         if self.nested:
             drop_bounds()
 
-    def confine(self):
+    def confine(self) -> None:
         """Give up for good whatever this process may still do that a task may not."""
         if self.nested:
             drop_capabilities()
@@ -143,33 +160,23 @@ class Sandbox:
             load_filter(self.filter)
 
 
-def show(path, fd):
+def show(path: bytes, fd: int) -> None:
     """Show at a path, made for it, the folder that was opened before something else was mounted above it."""
     os.makedirs(path, exist_ok=True)
     mount(b"/proc/self/fd/%d" % fd, path, None, BIND)
     os.close(fd)
 
 
-def mounts_below(folder):
-    """Return where folders are mounted below another, the outer ones first."""
-    with open("/proc/self/mountinfo", "rb") as table:
-        points = [line.split()[4] for line in table]
-    plain = [it.replace(b"\\040", b" ").replace(b"\\011", b"\t").replace(b"\\134", b"\\") for it in points]
-    return sorted({it for it in plain if it.startswith(folder) and os.path.isdir(it)})
+def be_visible(live: Callable[[], None]) -> None:
+    """Let a child see its own /proc, as the agent itself may not."""
+    control(DUMPABLE, 1)
+    live()
 
 
-def attempt(act):
+def attempt(act: Callable[[], None]) -> str:
     """Do something in a child process; return "" or why it failed."""
     heard, told = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.dup2(told, 2)
-            act()
-        except OSError as error:
-            os.write(2, b" (%s)" % str(error).encode())
-            os._exit(1)
-        os._exit(0)
+    child = fork(partial(try_out, act, told))
     os.close(told)
     reason = b""
     while True:
@@ -179,19 +186,33 @@ def attempt(act):
         reason += more
     os.close(heard)
     status = os.waitpid(child, 0)[1]
-    return (reason.decode("utf-8", "replace").strip() or "it ended with status %d" % status) if status else ""
+    return (reason.decode("utf-8", "replace").strip() or f"it ended with status {status}") if status else ""
 
 
-def mirror_child():
+def try_out(act: Callable[[], None], told: int) -> None:
+    """Do something; exits with 0 where that works, else says why not."""
+    os.dup2(told, 2)
+    try:
+        act()
+    except OSError as error:
+        os.write(2, f" ({error})".encode())
+        os._exit(1)
+    os._exit(0)
+
+
+def mirror_child() -> None:
     """Go on as a child; the parent waits for it and ends as it ends."""
     child = os.fork()
     if child == 0:
         return
-    status = os.waitpid(child, 0)[1]
-    os._exit(status >> 8 or (128 + (status & 127) if status & 127 else 0))
+    status = 0
+    try:
+        status = os.waitpid(child, 0)[1]
+    finally:
+        os._exit(status >> 8 or (128 + (status & 127) if status & 127 else 0))
 
 
-def write(path, text):
+def write(path: str, text: str) -> None:
     """Write a file of the kernel."""
     with open(path, "w") as file:
         file.write(text)

@@ -1,23 +1,24 @@
 """Running a Python script in a process that was forked for it, as if the interpreter had been started on it."""
 
-import atexit
+from __future__ import annotations
+
 import builtins
 import gc
 import io
 import os
 import sys
 import time
+from importlib.machinery import SourceFileLoader
+from types import CodeType, ModuleType
 
-NUL = b"\0"
-FRESH = 1  # exit code of an uncaught exception
-TELL_BYTES = 60_000
-BASELINE = set()
+from .ending import FAILED, end, exit_code, report, without_own_frame
+from .told import Told
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # every slot would pay for the module
+    from typing import NoReturn
 
-def remember_baseline():
-    """Note the modules that every script finds loaded."""
-    BASELINE.update(sys.modules)
-
+BASELINE: set[str] = set()
 
 REHEARSAL = """
 import os, sys
@@ -36,144 +37,105 @@ except KeyError as error:
 """
 
 
-def rehearse():
+def remember_baseline() -> None:
+    """Note the modules that every script finds loaded."""
+    BASELINE.update(sys.modules)
+
+
+def rehearse() -> None:
     """Go through a script's motions once: the memory that they touch is copied from the agent's before the task is
     there, not while it runs."""
     exec(compile(REHEARSAL, "", "exec", dont_inherit=True), {"__builtins__": builtins, "__name__": ""})
-    open(0, closefd=False)
-    stream(1, "utf-8", "strict", False)
+    for fd in range(3):
+        stream(fd, "utf-8", "strict", at_once=False)
+    os.path.realpath(__file__)
     gc.collect()
 
 
-def run_script(path, env, component, tell):
+def run_script(path: str, env: dict[bytes, bytes], component: str, told: Told) -> NoReturn:
     """Run a script as `__main__`, with `env` as its environment; ends this process.
 
-    At the end the modules that it imported are written to `tell`, unless the script ends the process by itself.
+    At the end the modules that it imported from outside its component are told, unless the script ends the process by
+    itself.
     """
+    process = os.getpid()
     set_up(path, env)
     status = execute(path)
-    threads = sys.modules.get("threading")
-    try:
-        if threads is not None:
-            threads._shutdown()
-        atexit._run_exitfuncs()
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-    tell_modules(component, tell)
-    let_go()
-    os._exit(flush(status))
+    forked_by_script = os.getpid() != process
+    end(status, BASELINE, component, None if forked_by_script else told)
 
 
-def set_up(path, env):
+def set_up(path: str, env: dict[bytes, bytes]) -> None:
     """Give the process the environment, arguments, streams and random numbers of a fresh one."""
     os.environb.clear()
     os.environb.update(env)
     time.tzset()
     sys.argv[:] = [path]
-    sys.path.insert(0, os.path.dirname(path))
+    if hasattr(sys, "orig_argv"):  # since Python 3.10
+        sys.orig_argv[:] = [sys.executable, path]
+    if not getattr(sys.flags, "safe_path", False):
+        sys.path.insert(0, os.path.dirname(os.path.realpath(path)))
     at_once = bool(env.get(b"PYTHONUNBUFFERED"))
     like = sys.stdout  # the agent's own, opened by the interpreter under the same locale
-    sys.stdin = sys.__stdin__ = open(0, encoding=like.encoding, errors=like.errors, closefd=False)
-    sys.stdout = sys.__stdout__ = stream(1, like.encoding, like.errors, at_once)
-    sys.stderr = sys.__stderr__ = stream(2, like.encoding, "backslashreplace", at_once)
+    encoding, errors = like.encoding, like.errors or "strict"
+    for name, it in (
+        ("stdin", stream(0, encoding, errors, at_once=False)),
+        ("stdout", stream(1, encoding, errors, at_once=at_once)),
+        ("stderr", stream(2, encoding, "backslashreplace", at_once=at_once)),
+    ):
+        setattr(sys, name, it)
+        setattr(sys, f"__{name}__", it)
     numpy = sys.modules.get("numpy.random")
     if numpy is not None:  # its global generator was copied by the fork; Python's own reseeds itself
         numpy.seed()
     gc.enable()
 
 
-def stream(fd, encoding, errors, at_once):
-    """Return a text stream as the interpreter opens it: stderr by lines, stdout by blocks."""
-    raw = io.FileIO(fd, "wb", closefd=False)
-    buffer = raw if at_once else io.BufferedWriter(raw)
+def stream(fd: int, encoding: str, errors: str, *, at_once: bool) -> io.TextIOWrapper:
+    """Return a text stream as the interpreter opens it: stderr by lines, the others by blocks."""
+    raw = io.FileIO(fd, "wb" if fd else "rb", closefd=False)
+    raw.name = ("<stdin>", "<stdout>", "<stderr>")[fd]
+    buffer = io.BufferedReader(raw) if fd == 0 else raw if at_once else io.BufferedWriter(raw)
     text = io.TextIOWrapper(
-        buffer, encoding=encoding, errors=errors, line_buffering=fd == 2, write_through=at_once
+        buffer, encoding=encoding, errors=errors, newline="\n", line_buffering=fd == 2, write_through=at_once
     )
-    text.mode = "w"
+    text.mode = "w" if fd else "r"  # type: ignore[misc]  # as the interpreter itself does
     return text
 
 
-def execute(path):
+def execute(path: str) -> int:
     """Run the file's code in a fresh `__main__`; return the exit code."""
-    main = type(sys)("__main__")
-    main.__dict__.update(__file__=path, __builtins__=builtins, __cached__=None)
+    main = ModuleType("__main__")
+    main.__dict__.update(
+        __file__=path, __builtins__=builtins, __cached__=None, __loader__=SourceFileLoader("__main__", path)
+    )
+    if sys.version_info < (3, 14):
+        main.__annotations__ = {}
     sys.modules["__main__"] = main
-    try:
-        with open(path, "rb") as file:
-            code = compile(file.read(), path, "exec", dont_inherit=True)
-    except BaseException:
-        kind, error, _ = sys.exc_info()
-        sys.excepthook(kind, error.with_traceback(None), None)
-        return FRESH
+    code = compiled(path)
+    failures: list[
+        BaseException
+    ] = []  # emptied again: this frame must hold nothing that is to end with the script
     try:
         exec(code, main.__dict__)
-    except SystemExit as error:
-        return exit_code(error.code)
-    except BaseException:
-        kind, error, trace = sys.exc_info()
-        sys.excepthook(kind, error.with_traceback(trace.tb_next), trace.tb_next)
-        return FRESH
-    return 0
-
-
-def exit_code(code):
-    """Return what the interpreter makes of `sys.exit(code)`."""
-    if code is None:
+    except BaseException as error:
+        failures.append(error)
+    # Looked at beyond the `except`: like the interpreter, which handles no exception while it shows one.
+    if not failures:
         return 0
-    if isinstance(code, int):
-        return code & 0xFF
-    sys.stderr.write("%s\n" % (code,))
-    return FRESH
+    if isinstance(failures[0], SystemExit):
+        return exit_code(failures.pop())
+    return report(without_own_frame(failures.pop()))
 
 
-def tell_modules(component, tell):
-    """Write the names of the modules that were imported from outside the component, in their order."""
-    names = []
-    for name, module in list(sys.modules.items()):
-        if name in BASELINE or name == "__main__":
-            continue
-        origin = getattr(module, "__file__", None)
-        if getattr(module, "__spec__", None) is None or (origin or "").startswith(component):
-            continue
-        names.append(name)
-    told = b"M" + NUL.join(os.fsencode(it) for it in names)
+def compiled(path: str) -> CodeType:
+    """Return a script's code; what can't be compiled is left to a fresh interpreter, which says why in its own way."""
     try:
-        os.write(tell, told[:TELL_BYTES].rpartition(NUL)[0] if len(told) > TELL_BYTES else told)
-    except OSError:
-        return
-
-
-def let_go():
-    """Let the script's objects end as at an interpreter's exit: what they hold open is written and closed.
-
-    What was imported before the fork is frozen out of this collection, so that it is cheap.
-    """
-    sys.modules.pop("__main__", None)
-    for name in ("last_type", "last_value", "last_traceback"):
-        if hasattr(sys, name):
-            delattr(sys, name)
-    gc.collect()
-    for it in gc.get_objects():
-        if type(it) is io.TextIOWrapper and not it.closed and it.writable():
-            flush_one(it)
-    for it in gc.get_objects():
-        if type(it) is io.BufferedWriter and not it.closed:
-            flush_one(it)
-
-
-def flush_one(file):
-    """Write out what a file that nobody closed still holds."""
-    try:
-        file.flush()
-    except (OSError, ValueError) as error:
-        sys.stderr.write("%s: %s\n" % (type(error).__name__, error))
-
-
-def flush(status):
-    """Flush the standard streams; return the exit code, 120 where that failed, as the interpreter does."""
-    for it in (sys.stdout, sys.stderr):
+        with open(path, "rb") as file:
+            return compile(file.read(), path, "exec", dont_inherit=True)
+    except BaseException as error:
         try:
-            it.flush()
-        except (OSError, ValueError, AttributeError):
-            status = status or 120
-    return status
+            os.execv(sys.executable, [sys.executable, path])
+        except (OSError, ValueError, TypeError):
+            report(error.with_traceback(None))
+            os._exit(FAILED)

@@ -3,6 +3,8 @@
 The filter is classic BPF over `struct seccomp_data` (number, architecture, instruction pointer, arguments).
 """
 
+from __future__ import annotations
+
 import errno
 import os
 import struct
@@ -74,7 +76,7 @@ REFUSED = {
 CLONE, CLONE3 = (56, 220), (435, 435)
 
 
-def program():
+def program() -> bytes:
     """Return the filter for this machine as bytes, or b"" where its numbers are not known."""
     machine = os.uname().machine
     if machine not in ARCHITECTURES:
@@ -90,7 +92,12 @@ def program():
         (JUMP_ABOVE, 0, 1, X32),
         (RETURN, 0, 0, refuse),
         (JUMP_EQUAL, 0, 1, CLONE3[column]),
-        (RETURN, 0, 0, REFUSE | errno.ENOSYS),  # its flags lie in memory, out of a filter's sight; libraries fall back
+        (
+            RETURN,
+            0,
+            0,
+            REFUSE | errno.ENOSYS,
+        ),  # its flags lie in memory, out of a filter's sight; libraries fall back
         (JUMP_EQUAL, 0, 4, CLONE[column]),
         (LOAD, 0, 0, 16),
         (JUMP_ANY_BIT, 0, 1, NAMESPACES),

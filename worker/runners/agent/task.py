@@ -1,0 +1,145 @@
+"""One pre-forked child, for one task, seen from itself: nothing here goes on once the task has ended."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import socket
+import struct
+
+from .forks import fork
+from .frames import ENDED, Gone, Request, receive
+from .kernel import KILLED_WITH_PARENT, control
+from .sandbox import Sandbox
+from .script import rehearse, run_script
+from .told import Told
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # every slot would pay for the module
+    from typing import NoReturn
+
+LENGTH = struct.Struct("<I")
+IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+
+
+class Task:
+    """The child, in its own eyes."""
+
+    def __init__(self, sandbox: Sandbox, channel: socket.socket, told: Told, nothing: int) -> None:
+        self.sandbox = sandbox
+        self.channel = channel
+        self.told = told
+        self.nothing = nothing
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+    def live_nested(self) -> NoReturn:
+        """Be the first process of a pid namespace: fork the task, tell how it ended, take everything along."""
+        try:
+            os.setsid()
+            self.sandbox.nest()
+            task = fork(self.live)
+            pid = 0
+            while pid != task:
+                pid, status, _ = os.wait4(-1, 0)
+            usage = usage_of(resource.getrusage(resource.RUSAGE_CHILDREN))
+            self.channel.send(ENDED.pack(status, has_children(), *usage))
+        except BaseException as error:
+            self.excuse(error)
+        finally:
+            os._exit(0)
+
+    def live(self) -> NoReturn:
+        """Wait for the task, become it."""
+        try:
+            os.setsid()
+            if not self.sandbox.nested:
+                control(KILLED_WITH_PARENT, int(signal.SIGKILL))
+            with open("/proc/self/oom_score_adj", "wb", buffering=0) as score:
+                score.write(b"1000")
+            self.sandbox.renounce()
+            for number in IGNORED_BY_PYTHON:
+                signal.signal(number, signal.SIG_DFL)
+            rehearse()
+            request, fds = self.receive()
+            self.become(request, fds)
+        except Gone:
+            os._exit(0)
+        except BaseException as error:
+            self.excuse(error)
+        finally:
+            os._exit(127)
+
+    def receive(self) -> tuple[Request, list[int]]:
+        """Wait for the task's request."""
+        data, fds = receive(self.channel)
+        while len(data) < LENGTH.size or len(data) - LENGTH.size < LENGTH.unpack_from(data)[0]:
+            more, more_fds = receive(self.channel)
+            data, fds = data + more, fds + more_fds
+        return Request(data[LENGTH.size :]), fds
+
+    def become(self, request: Request, fds: list[int]) -> NoReturn:
+        """Bound this process, take all that is the agent's away from it, then run the script in it."""
+        limit(request)
+        self.sandbox.show_only(request.component)
+        self.channel.close()
+        for target, fd in enumerate([self.nothing, *fds]):
+            os.dup2(fd, target)
+        for fd in (self.nothing, *fds):
+            if fd > 2:
+                os.close(fd)
+        env = dict(os.environb)
+        env.update(request.env)
+        os.chdir(request.cwd)
+        self.sandbox.confine()
+        if not request.python:
+            execute(request.argv, env)
+        for number in IGNORED_BY_PYTHON:
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        run_script(os.fsdecode(request.argv[-1]), env, os.fsdecode(request.component), self.told)
+
+    def excuse(self, error: BaseException) -> None:
+        """Tell why the task could not be started."""
+        self.told.tell(b"X", f"{type(error).__name__}: {error}"[:4096].encode("utf-8", "replace"))
+
+
+def execute(argv: list[bytes], env: dict[bytes, bytes]) -> NoReturn:
+    """Execute a program, looked up in PATH unless a path is given; raises OSError where that fails."""
+    path = argv[0]
+    if b"/" not in path:
+        places = [it + b"/" + path for it in env.get(b"PATH", os.defpath.encode()).split(b":") if it]
+        found = [it for it in places if os.access(it, os.X_OK)]
+        if not found:
+            raise FileNotFoundError(f"there is no {os.fsdecode(path)} here")
+        path = found[0]
+    os.execve(path, argv, env)
+
+
+def limit(request: Request) -> None:
+    """Set this process's resource limits."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for kind, value in (
+        (resource.RLIMIT_FSIZE, request.file_bytes),
+        (resource.RLIMIT_NPROC, request.processes),
+        (resource.RLIMIT_DATA, request.data_bytes),
+    ):
+        if value > 0:
+            hard = resource.getrlimit(kind)[1]
+            bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.setrlimit(kind, (bound, bound))
+
+
+def has_children() -> bool:
+    """Whether any child is left, alive or not yet reaped."""
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def usage_of(usage: resource.struct_rusage) -> list[int]:
+    """Return user and system time in us, and peak RSS in KiB."""
+    return [int(usage.ru_utime * 1e6), int(usage.ru_stime * 1e6), usage.ru_maxrss]
