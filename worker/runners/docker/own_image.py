@@ -70,7 +70,7 @@ def imported_once(
             try:
                 client.inspect_image(name)
             except ImageNotFound:
-                _import(client, repository, tag, fill)
+                _import(client, name, fill)
     except OSError as error:
         raise RunnerFailed(f"image {name} can't be made: {error}") from error
     return name
@@ -109,16 +109,17 @@ def add_shell(tar: RootTar) -> None:
             tar.file(f"bin/{name}", Path(tool).resolve(), binary=True)
 
 
-def _import(client: docker.APIClient, repository: str, tag: str, fill: Callable[[RootTar], None]) -> None:
+def _import(client: docker.APIClient, name: str, fill: Callable[[RootTar], None]) -> None:
     with tempfile.TemporaryDirectory(prefix="gridloom-image-") as folder:
         target = Path(folder, "root.tar")
         tar = RootTar(target)
         fill(tar)
         tar.close()
         with target.open("rb") as stream:
-            answer = client.import_image_from_data(stream, repository=repository, tag=tag, changes=[_PATH])
+            # The tag in the name: Podman overlooks one that is given apart.
+            answer = client.import_image_from_data(stream, repository=name, changes=[_PATH])
     if '"error"' in answer:
-        raise RunnerFailed(f"image {repository}:{tag} can't be imported: {answer}")
+        raise RunnerFailed(f"image {name} can't be imported: {answer}")
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from worker.runners.rlimits import DEFAULT_MEMORY_MIB, DEFAULT_PROCESSES, MIB
 AGENT_MIB = 64
 AGENT_PROCESSES = 8
 OPEN_FILES = 16384  #: below what systems without a daemon of root allow at most
+PROCESSES = 16384  #: of the user in all containers; PidsLimit bounds one, but unasked Podman sets more than it may
 HOSTNAME = "task"
 HOME = "/tmp"
 #: Ours, shown read-only.
@@ -105,8 +106,8 @@ def _host_config(plan: Plan) -> dict[str, Any]:
         "NanoCpus": int(max(0.01, min(plan.key.cores, os.cpu_count() or 1)) * 1e9),
         "PidsLimit": DEFAULT_PROCESSES + AGENT_PROCESSES,
         "Ulimits": [
-            {"Name": "nofile", "Soft": OPEN_FILES, "Hard": OPEN_FILES},
-            {"Name": "core", "Soft": 0, "Hard": 0},
+            {"Name": name, "Soft": value, "Hard": value}
+            for name, value in (("nofile", OPEN_FILES), ("core", 0), ("nproc", PROCESSES))
         ],
         "Tmpfs": {HOME: f"rw,nosuid,nodev,exec,mode=1777,size={scratch}"},
         "ShmSize": scratch,
