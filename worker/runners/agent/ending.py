@@ -15,7 +15,7 @@ from .told import MOST, Told
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # every slot would pay for the module
-    from typing import Any, BinaryIO, NoReturn, TextIO
+    from typing import Any, NoReturn
 
 NUL = b"\0"
 FAILED = 1  # exit code of an uncaught exception
@@ -54,7 +54,11 @@ def exit_code(ending: BaseException) -> int:
     if isinstance(code, int):
         return code & 0xFF if -LONG <= code < LONG else 0xFF
     try:
-        sys.stderr.write(str(code))
+        text = str(code)
+        if sys.stderr is None:
+            os.write(2, text.encode("utf-8", "backslashreplace"))
+        else:
+            sys.stderr.write(text)
     except BaseException:  # whatever `__str__` does
         pass
     say("\n")
@@ -96,11 +100,11 @@ def show_both(second: BaseException, first: BaseException) -> None:
 
 
 def say(text: str) -> None:
-    """Write to stderr, if there still is any."""
+    """Write to stderr, whatever the script has put there."""
     try:
         sys.stderr.write(text)
-    except BaseException:  # whatever the script has put there
-        return
+    except BaseException:
+        attempt(os.write, 2, text.encode("utf-8", "backslashreplace"))
 
 
 def shut_down() -> None:
@@ -158,7 +162,7 @@ def let_go(own: list[str]) -> None:
 
     What was imported before the fork is frozen out of this collection, so that it is cheap.
     """
-    flush_files()  # a collection may close what lies below a buffer before the buffer itself is written
+    gc.collect()  # also puts what holds something before what it holds: texts end before the files below them
     for name in ("__main__", *own):
         sys.modules.pop(name, None)
     for name in ("last_type", "last_value", "last_traceback", "last_exc"):
@@ -175,17 +179,7 @@ def flush_files() -> None:
     for kind in BUFFERS:
         for it in files:
             if type(it) is kind:
-                attempt(flush_open, it)
-
-
-def flush_open(file: TextIO | BinaryIO) -> None:
-    """Flush a file, unless it is closed or has been taken apart."""
-    try:
-        if file.closed:
-            return
-    except ValueError:
-        return
-    file.flush()
+                attempt(it.flush)
 
 
 def finish(it: object) -> None:
@@ -199,21 +193,21 @@ def finish(it: object) -> None:
 
 
 def attempt(act: Callable[..., object], *arguments: object) -> None:
-    """Do what an object does at its end; what goes wrong there is shown, no more."""
+    """Do what an object does at its end; what fails there, such as with a closed file, fails without a word."""
     try:
         act(*arguments)
-    except BaseException as error:
-        say(f"Exception ignored in: {act!r}\n{type(error).__name__}: {error}\n")
+    except BaseException:
+        return
 
 
 def flush(status: int) -> int:
-    """Flush the standard streams; return the exit code."""
+    """Flush the standard streams; return the exit code, which tells where that fails, and once what went wrong."""
     for it in (sys.stdout, sys.stderr):
         try:
             if it is not None and not it.closed:
                 it.flush()
         except BaseException as error:  # whatever the script has put there
-            status = UNWRITTEN
-            if it is sys.stdout:
+            if it is sys.stdout and status != UNWRITTEN:
                 say(f"Exception ignored in: {it!r}\n{type(error).__name__}: {error}\n")
+            status = UNWRITTEN
     return status
