@@ -95,9 +95,7 @@ def _add_static(tar: RootTar) -> None:
     tar.file("busybox", Path(busybox))
 
 
-def _once(
-    client: docker.DockerClient, name: str, fill: Callable[[RootTar], None], versions: str = ""
-) -> str:
+def _once(client: docker.DockerClient, name: str, fill: Callable[[RootTar], None], versions: str = "") -> str:
     recipe = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
     return imported_once(client.api, f"{_PREFIX}/{name}", base_python(), fill, f"{recipe} {versions}")
 
