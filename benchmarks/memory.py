@@ -24,9 +24,19 @@ def pss_mb(process: psutil.Process) -> float:
 
 
 def cpu_s(processes: Mapping[str, psutil.Process]) -> float:
-    """Return the processor seconds that processes and their ended children have used in all."""
-    times = [process.cpu_times() for process in processes.values()]
-    return sum(it.user + it.system + it.children_user + it.children_system for it in times)
+    """Return the processor seconds that processes and their ended children have used in all.
+
+    One that is gone counts with whoever waited for it.
+    """
+    return sum(map(_cpu_s, processes.values()))
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    try:
+        it = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(it.user + it.system + it.children_user + it.children_system)
 
 
 class Peaks:
