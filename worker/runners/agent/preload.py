@@ -19,6 +19,7 @@ from .traces import Printed, Traces, adopt_orphans
 
 MOST_S = 15.0
 MOST_LETTERS = 200
+TICK_S = 0.05
 BEGAN, DONE, HARMFUL = b"+", b"=", b"!"
 
 
@@ -61,10 +62,10 @@ class Trial:
             self.rehearse(told)
             os._exit(0)
 
-        fork(live)
+        child = fork(live)
         os.close(told)
         try:
-            lines = listen(heard, deadline)
+            lines = listen(heard, child, deadline)
         finally:
             os.close(heard)
             end_children()
@@ -87,6 +88,7 @@ class Trial:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         adopt_orphans()
+        process = os.getpid()
         printed = Printed()
         guard = Guard(self.harmful)
         sys.meta_path.insert(0, guard)
@@ -94,6 +96,8 @@ class Trial:
             os.write(told, b"%s%d\n" % (BEGAN, number))
             before = Traces(printed)
             reason = bring(name)
+            if os.getpid() != process:  # the module has forked
+                return
             change = f"it imports {guard.touched}" if guard.touched else before.changed()
             words = plain(change or reason).encode()
             os.write(told, b"%s%d %s\n" % (HARMFUL if change else DONE, number, words))
@@ -132,12 +136,18 @@ def plain(text: str) -> str:
     return " ".join(text.replace("\0", " ").split())[:MOST_LETTERS].encode("utf-8", "replace").decode()
 
 
-def listen(fd: int, deadline: float) -> list[bytes]:
-    """Return the whole lines that come until the end of the file or of the time."""
+def listen(fd: int, child: int, deadline: float) -> list[bytes]:
+    """Return the whole lines that come until the child or the time has ended; what it leaves may hold the pipe open."""
     data = b""
     while True:
-        ready, _, _ = select.select([fd], [], [], max(0.0, deadline - time.monotonic()))
+        over = time.monotonic() >= deadline or has_ended(child)
+        ready, _, _ = select.select([fd], [], [], 0 if over else TICK_S)
         more = os.read(fd, 1 << 16) if ready else b""
-        if not more:
-            return data.split(b"\n")[:-1]
         data += more
+        if not more and (ready or over):
+            return data.split(b"\n")[:-1]
+
+
+def has_ended(child: int) -> bool:
+    """Whether a child is waiting to be reaped."""
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None

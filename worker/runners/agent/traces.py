@@ -68,7 +68,7 @@ class Traces:
         opened = descriptors().items() - self.descriptors.items()
         yield from (f"it opens {target}" for _, target in opened if target not in HARMLESS)
         if handlers() != self.handlers:
-            yield "it handles signals"
+            yield "it changes signal handlers or the umask"
 
 
 def adopt_orphans() -> None:
