@@ -13,8 +13,12 @@ from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+import structlog
+
 from gridloom.errors import AttemptFailed
 from gridloom.states import EndReason
+
+log = structlog.get_logger(__name__)
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -107,8 +111,14 @@ class Walk:
 def remove_tree(path: Path) -> None:
     """Remove a folder and all in it, however deep, unreadable or oddly named; harmless when it is missing.
 
-    Folders below are first moved up into the top one, so that depth costs neither stack nor descriptors.
+    Most hold plain files in one level of folders, which takes a third of the system calls. For all others folders
+    below are first moved up into the top one, so that depth costs neither stack nor descriptors.
     """
+    try:
+        if remove_shallow(path):
+            return
+    except OSError:
+        log.debug("folder_needs_thoroughness", path=str(path))
     try:
         top = open_folder(str(path), None)
     except FileNotFoundError:
@@ -129,6 +139,25 @@ def remove_tree(path: Path) -> None:
     finally:
         os.close(top)
     path.rmdir()
+
+
+def remove_shallow(path: Path) -> bool:
+    """Remove a folder in which folders hold only files; leave the rest, and return False, where one holds another."""
+    with os.scandir(path) as found:
+        entries = list(found)
+    for entry in entries:
+        if not entry.is_dir(follow_symlinks=False):
+            Path(entry.path).unlink()
+            continue
+        with os.scandir(entry.path) as found:
+            inner = list(found)
+        for it in inner:
+            if it.is_dir(follow_symlinks=False):
+                return False
+            Path(it.path).unlink()
+        Path(entry.path).rmdir()
+    path.rmdir()
+    return True
 
 
 def empty(folder: int, top: int, numbers: "count[int]") -> list[str]:

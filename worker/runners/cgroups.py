@@ -38,6 +38,33 @@ V1 = Files(memory="memory.limit_in_bytes", swap="memory.memsw.limit_in_bytes", k
 V2 = Files(memory="memory.max", swap="memory.swap.max", kills="memory.events")
 
 
+class OomCounter:
+    """How many processes the kernel has killed in one group for want of memory; held open, since it is read often.
+
+    `path` is memory.oom_control of version 1 or memory.events of version 2.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd = -1
+
+    def read(self) -> int | None:
+        """Return the number; None when the kernel does not tell, or the group is gone."""
+        try:
+            if self._fd < 0:
+                self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            _, found, rest = os.pread(self._fd, 4096, 0).partition(b"oom_kill ")
+        except OSError:
+            return None
+        return int(rest.split(maxsplit=1)[0]) if found else None
+
+    def close(self) -> None:
+        """Free the descriptor; idempotent."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
 class Cgroup:
     """One slot's group: a folder in each tree that is used."""
 
@@ -47,6 +74,7 @@ class Cgroup:
         self.bounds_processes = pids is not None
         for folder in self.folders():
             folder.mkdir(exist_ok=True)
+        self._kills = OomCounter(memory / files.kills)
 
     def add(self, pid: int) -> None:
         """Move a process in; its later children are born in."""
@@ -71,11 +99,7 @@ class Cgroup:
 
     def oom_kills(self) -> int:
         """Return how many processes of this group the kernel has killed for want of memory."""
-        for line in (self._memory / self._files.kills).read_text().splitlines():
-            name, _, value = line.partition(" ")
-            if name == "oom_kill":
-                return int(value)
-        return 0
+        return self._kills.read() or 0
 
     def members(self) -> list[int]:
         """Return the processes in the group."""
@@ -83,6 +107,7 @@ class Cgroup:
 
     def remove(self) -> None:
         """Remove the group; it lingers for a moment after its last process."""
+        self._kills.close()
         for folder in self.folders():
             for pause_s in (0.0, 0.01, 0.1, 0.5):
                 time.sleep(pause_s)

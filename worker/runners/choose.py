@@ -29,11 +29,10 @@ def choose_runner(settings: Settings, grounds: Grounds, *, loopback: bool) -> tu
     """
     if settings.python and not os.access(settings.python, os.X_OK):
         raise SetupFailed(f"GRIDLOOM_PYTHON: {settings.python} is not a program")
-    python = settings.python or None
     if settings.runner == "mock":
         return MockRunner(grounds), None
     if settings.runner == "process":
-        return ProcessRunner(grounds, python=python, cgroups=Cgroups.detect()), None
+        return ProcessRunner(grounds, python=settings.python or None, cgroups=Cgroups.detect()), None
     warning = None
     if settings.runner == "docker" or (settings.runner == "auto" and answers(docker_url(settings))):
         try:
@@ -42,22 +41,8 @@ def choose_runner(settings: Settings, grounds: Grounds, *, loopback: bool) -> tu
             if settings.runner == "docker":
                 raise SetupFailed(f"docker does not work here: {error.message}") from error
             warning = f"docker does not work here ({error.message}), so tasks run in bubblewrap's sandboxes"
-    cgroups = Cgroups.detect()
-    sandbox = BubblewrapRunner(grounds, python=python, cgroups=cgroups)
-    reason = sandbox.probe()
-    if reason is None:
-        return sandbox, warning
-    if settings.runner == "bubblewrap":
-        raise SetupFailed(f"bubblewrap does not work here: {reason}")
-    if not loopback:
-        raise SetupFailed(
-            f"bubblewrap does not work here ({reason}), and without isolation Gridloom listens on this machine only: "
-            "make it work, choose --runner process, or use --host 127.0.0.1"
-        )
-    return ProcessRunner(grounds, python=python, cgroups=cgroups), (
-        f"NO ISOLATION: bubblewrap does not work here ({reason}), so tasks run as plain processes of this user, "
-        "who can read and change all that it can; run only code that you trust"
-    )
+    runner, doubt = _sandbox(settings, grounds, loopback=loopback)
+    return runner, doubt or warning
 
 
 def docker_url(settings: Settings) -> str:
@@ -91,3 +76,22 @@ def _docker(settings: Settings, grounds: Grounds) -> Runner:
     module: Any = import_module("worker.runners.docker.start")
     runner: Runner = module.start(settings, grounds, docker_url(settings))
     return runner
+
+
+def _sandbox(settings: Settings, grounds: Grounds, *, loopback: bool) -> tuple[Runner, str | None]:
+    cgroups, python = Cgroups.detect(), settings.python or None
+    sandbox = BubblewrapRunner(grounds, python=python, cgroups=cgroups)
+    reason = sandbox.probe()
+    if reason is None:
+        return sandbox, None
+    if settings.runner == "bubblewrap":
+        raise SetupFailed(f"bubblewrap does not work here: {reason}")
+    if not loopback:
+        raise SetupFailed(
+            f"bubblewrap does not work here ({reason}), and without isolation Gridloom listens on this machine only: "
+            "make it work, choose --runner process, or use --host 127.0.0.1"
+        )
+    return ProcessRunner(grounds, python=python, cgroups=cgroups), (
+        f"NO ISOLATION: bubblewrap does not work here ({reason}), so tasks run as plain processes of this user, "
+        "who can read and change all that it can; run only code that you trust"
+    )

@@ -9,6 +9,7 @@ private to root.
 import ctypes
 import os
 import sys
+from pathlib import Path
 
 NEW_MOUNTS, BIND_ALL, PRIVATE_ALL = 0x20000, 0x1000 | 0x4000, 0x40000 | 0x4000
 STAGE = "/mnt"
@@ -20,8 +21,7 @@ def main(arguments: list[str]) -> None:
     uid, groups, places = (int(it) for it in arguments[:3])
     rest = arguments[3:]
     for folder in rest[:groups]:
-        with open(f"{folder}/cgroup.procs", "w") as procs:
-            procs.write("0")
+        Path(folder, "cgroup.procs").write_text("0")
     if places:
         stage(rest[groups : groups + places])
     if uid >= 0:
@@ -39,12 +39,12 @@ def stage(sources: list[str]) -> None:
     opened = [os.open(source, os.O_PATH | os.O_CLOEXEC) for source in sources]
     check(LIBC.mount(b"stage", STAGE.encode(), b"tmpfs", 0, b"mode=0755"))
     for index, fd in enumerate(opened):
-        target = f"{STAGE}/{index}"
-        if os.path.isdir(f"/proc/self/fd/{fd}"):
-            os.mkdir(target)
+        target = Path(STAGE, str(index))
+        if Path(f"/proc/self/fd/{fd}").is_dir():
+            target.mkdir()
         else:
-            os.mknod(target)
-        check(LIBC.mount(b"/proc/self/fd/%d" % fd, target.encode(), None, BIND_ALL, None))
+            target.touch()
+        check(LIBC.mount(b"/proc/self/fd/%d" % fd, bytes(target), None, BIND_ALL, None))
 
 
 def check(result: int) -> None:

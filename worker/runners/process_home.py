@@ -37,6 +37,7 @@ class ProcessHome:
         self.folder = folder
         self.agent_pid = process.pid
         self._process, self._cgroup = process, cgroup
+        self._own_mib = 0.0
         self._others = None
         if cgroup is None or not cgroup.bounds_processes:
             self._others = threads_of(uid)
@@ -46,14 +47,15 @@ class ProcessHome:
         if self._process.poll() is not None:
             return 0.0
         try:
-            return int(Path(f"/proc/{self.agent_pid}/statm").read_text().split()[1]) * PAGE_MIB
+            self._own_mib = int(Path(f"/proc/{self.agent_pid}/statm").read_text().split()[1]) * PAGE_MIB
         except (FileNotFoundError, ProcessLookupError):
             return 0.0
+        return self._own_mib
 
     def bound(self, limits: Limits) -> Rlimits:
         """Set the cgroup's bounds, the agent's own memory on top; return what resource limits must do."""
         if self._cgroup is not None:
-            own_mib = OWN_MIB + round(self.memory_mib())
+            own_mib = OWN_MIB + round(self._own_mib or self.memory_mib())
             self._cgroup.limit(limits.memory_mib + own_mib, limits.processes + OWN_PROCESSES)
         return rlimits_for(limits, memory_by_cgroup=self._cgroup is not None, others=self._others)
 

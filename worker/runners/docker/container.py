@@ -12,6 +12,7 @@ from docker.errors import APIError, NotFound
 
 from gridloom.errors import RunnerFailed
 from worker.collect import remove_tree
+from worker.runners.cgroups import OomCounter
 from worker.runners.docker.daemon import Opener, daemon_errors
 from worker.runners.protocol import Limits
 from worker.runners.rlimits import MIB, Rlimits, rlimits_for
@@ -38,6 +39,7 @@ class ContainerHome:
         self._opener, self._network, self._gone = opener, network, gone
         self._pid = 0
         self._memory: Path | None = None
+        self._kills: OomCounter | None = None
         self._ending = threading.Lock()
         self._ended = False
 
@@ -45,6 +47,7 @@ class ContainerHome:
         """Note the agent's process, 0 when it can't be told: by it are cgroup and network found."""
         self._pid = pid
         self._memory = memory_cgroup(pid) if pid else None
+        self._kills = None if self._memory is None else oom_counter(self._memory)
 
     def memory_mib(self) -> float:
         """Return what the container occupies beyond cached files; 0 when it is not alive any more."""
@@ -61,13 +64,7 @@ class ContainerHome:
 
     def oom_kills(self) -> int | None:
         """Return how many processes the kernel has killed in the container for want of memory."""
-        if self._memory is None:
-            return None
-        for name in OOM_COUNTERS:
-            value = _counters(self._memory / name).get("oom_kill")
-            if value is not None:
-                return value
-        return None
+        return None if self._kills is None else self._kills.read()
 
     def network_bytes(self) -> tuple[int, int] | None:
         """Return the bytes received and sent so far; None without a network, or when they can't be read."""
@@ -96,6 +93,8 @@ class ContainerHome:
             if self._ended:
                 return
             self._ended = True
+            if self._kills is not None:
+                self._kills.close()
             try:
                 with closing(self._opener()) as client:
                     remove(client, self.ident)
@@ -158,6 +157,11 @@ def memory_cgroup(pid: int, proc: Path = Path("/proc"), root: Path = Path("/sys/
             if any((folder / name).exists() for name in OOM_COUNTERS):
                 return folder
     return None
+
+
+def oom_counter(cgroup: Path) -> OomCounter | None:
+    """Return the counter of a memory cgroup's kills, None when there is none."""
+    return next((OomCounter(cgroup / name) for name in OOM_COUNTERS if (cgroup / name).exists()), None)
 
 
 def occupied(cgroup: Path) -> int | None:

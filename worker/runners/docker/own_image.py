@@ -79,14 +79,14 @@ def imported_once(
 def add_python(tar: RootTar, python: str) -> None:
     """Add an interpreter with its standard library, and a shell."""
     add_shell(tar)
-    told = _ask(python, "import os, sys; print(os.path.realpath(sys.executable)); print(os.path.dirname(os.__file__))")
+    told = _ask(
+        python, "import os, sys; print(os.path.realpath(sys.executable)); print(os.path.dirname(os.__file__))"
+    )
     program, library = map(Path, told.splitlines())
     tar.file(f"usr/local/bin/{library.name}", program, binary=True)
     tar.link("usr/local/bin/python3", library.name)
     for folder, folders, files in os.walk(library):
-        folders[:] = [
-            it for it in folders if it not in LEFT_OUT | _PACKAGES and not it.startswith("config-")
-        ]
+        folders[:] = [it for it in folders if it not in LEFT_OUT | _PACKAGES and not it.startswith("config-")]
         for name in files:
             source = Path(folder, name)
             if not name.endswith((".opt-1.pyc", ".opt-2.pyc", ".a")):

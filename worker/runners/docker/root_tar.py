@@ -1,6 +1,5 @@
 """Making the root of an image out of files of this machine, as a tar that a daemon imports."""
 
-import os
 import re
 import subprocess
 import tarfile
@@ -82,6 +81,7 @@ def libraries(binaries: Sequence[Path]) -> list[str]:
 
 
 def loader_path(library: str) -> Path | None:
+    """Return where the loader finds a library by its name, None when it does not."""
     told = subprocess.run(["/sbin/ldconfig", "-p"], check=False, capture_output=True, text=True).stdout
     return next(
         (Path(line.split(" => ")[1]) for line in told.splitlines() if line.split()[0] == library), None

@@ -14,7 +14,9 @@ from worker.runners.rlimits import DEFAULT_MEMORY_MIB, DEFAULT_PROCESSES, MIB
 AGENT_MIB = 64
 AGENT_PROCESSES = 8
 OPEN_FILES = 16384  #: below what systems without a daemon of root allow at most
-PROCESSES = 16384  #: of the user in all containers; PidsLimit bounds one, but unasked Podman sets more than it may
+PROCESSES = (
+    16384  #: of the user in all containers; PidsLimit bounds one, but unasked Podman sets more than it may
+)
 HOSTNAME = "task"
 HOME = "/tmp"
 #: Ours, shown read-only.

@@ -26,9 +26,7 @@ def hello(body=HELLO):
 
 @given(st.lists(TEXT, min_size=1), st.dictionaries(NAMES, TEXT), TEXT, TEXT, st.booleans())
 def test_the_agent_reads_what_was_encoded(argv, env, cwd, component, python):
-    asked = RunRequest(
-        cwd=cwd, component=component, argv=tuple(argv), env=env, python=python, rlimits=BOUNDS
-    )
+    asked = RunRequest(cwd=cwd, component=component, argv=tuple(argv), env=env, python=python, rlimits=BOUNDS)
     request = Request(asked.encode())
     assert request.argv == [it.encode() for it in argv]
     assert request.env == {name.encode(): value.encode() for name, value in env.items()}
@@ -38,9 +36,7 @@ def test_the_agent_reads_what_was_encoded(argv, env, cwd, component, python):
 
 def test_a_nul_is_refused():
     with pytest.raises(ValueError, match="NUL"):
-        RunRequest(
-            cwd="/", component="/", argv=("a\0b",), env={}, python=False, rlimits=BOUNDS
-        ).encode()
+        RunRequest(cwd="/", component="/", argv=("a\0b",), env={}, python=False, rlimits=BOUNDS).encode()
 
 
 @given(st.sampled_from([b"E", b"I", b"X"]), st.binary(max_size=200))

@@ -1,5 +1,6 @@
 """Unit tests of importing ahead: harmless modules come in, all others stay out, whatever they do."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import time
 
 import pytest
 
+from tests.fixtures.slots import KEY, Stage
 from worker.runners.agent_link import AGENT
 
 DAEMON = """
@@ -186,3 +188,13 @@ def test_names_arrive_and_return_as_they_are(stage):
     done = stage.slot.preload(["\u00e9t\u00e9", "wave", "a\nb"])
     assert (done.imported, {*done.refused}) == (("wave",), {"\u00e9t\u00e9", "a\nb"})
     assert stage.say("import sys; print('wave' in sys.modules)") == "True\n"
+
+
+def test_a_library_whose_threads_know_how_to_fork_comes_in(runner):
+    slot = runner.open_slot(dataclasses.replace(KEY, cores=2))
+    stage = Stage(slot)
+    if stage.run("import numpy", name="main.py").succeeded:
+        done = slot.preload(["numpy", "numpy.random"])
+        assert (done.imported, done.refused) == (("numpy", "numpy.random"), {})
+        assert stage.say("import numpy; a = numpy.ones((300, 300)); print((a @ a).sum())") == "27000000.0\n"
+    slot.close()

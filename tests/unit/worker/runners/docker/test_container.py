@@ -10,7 +10,7 @@ from docker.errors import NotFound
 from gridloom.errors import RunnerFailed
 from gridloom.states import EndReason
 from tests.fixtures.slots import Stage
-from worker.runners.docker.container import ContainerHome, memory_cgroup, occupied, remove
+from worker.runners.docker.container import ContainerHome, memory_cgroup, occupied, oom_counter, remove
 from worker.runners.docker.daemon import open_client
 from worker.runners.protocol import Limits
 
@@ -58,12 +58,16 @@ def test_kills_for_want_of_memory_are_counted(tmp_path):
         lambda: open_client("unix:///nowhere"), "id", tmp_path, network=False, gone=lambda: None
     )
     assert home.oom_kills() is None
-    home._memory = tmp_path
-    assert home.oom_kills() is None
-    (tmp_path / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 2\n")
-    assert home.oom_kills() == 2
-    (tmp_path / "memory.events").write_text("low 0\noom 4\noom_kill 3\n")
-    assert home.oom_kills() == 3
+    assert oom_counter(tmp_path) is None
+    for name, text, kills in (
+        ("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n", 2),
+        ("memory.events", "low 0\noom 4\noom_kill 3\n", 3),
+    ):
+        (tmp_path / name).write_text(text)
+        home._kills = oom_counter(tmp_path)
+        assert home.oom_kills() == kills
+        home._kills.close()
+        (tmp_path / name).unlink()
 
 
 def test_without_a_network_there_are_no_bytes_to_count(open_slot, python_image):
