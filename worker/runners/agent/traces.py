@@ -12,7 +12,8 @@ from .kernel import SUBREAPER, control, flush_streams
 
 HANDLED = ("openblas",)  # whose threads end before a fork and start again after it, by handlers of their own
 HARMLESS = ("/dev/null", "/dev/urandom", "/dev/random")
-STATUS = (b"Umask", b"SigBlk", b"SigIgn", b"SigCgt")
+STATUS = (b"Umask:", b"SigBlk:", b"SigIgn:", b"SigCgt:")
+OF_LIBC = 0b111 << 31  # signals 32 to 34, which it handles once there have been threads
 
 
 class Printed:
@@ -109,6 +110,6 @@ def descriptors() -> dict[str, str]:
 def handlers() -> list[object]:
     """Return the handlers of all signals, and what the kernel knows of them and of the mask of new files."""
     with open("/proc/self/status", "rb", buffering=0) as status:
-        lines = status.read(8192).splitlines()
-    known: list[object] = [it for it in lines if it.split(b":")[0] in STATUS]
+        pairs = [line.split() for line in status.read(8192).splitlines()]
+    known: list[object] = [int(it[1], 16) & ~OF_LIBC for it in pairs if it[0] in STATUS]
     return known + [signal.getsignal(number) for number in range(1, signal.NSIG)]
