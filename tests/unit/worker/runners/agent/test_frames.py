@@ -47,3 +47,10 @@ def test_no_program_inherits_the_link():
 def test_a_variable_may_hold_anything_but_a_nul():
     request = Request(b"1 1 0 0 0\0/\0/c\0main.py\0A=b=c\0D=\0E")
     assert request.env == {b"A": b"b=c", b"D": b"", b"E": b""}
+
+
+def test_a_link_may_lie_in_the_working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    listener = Listener(tmp_path)
+    Link("agent.sock").socket.close()
+    listener.close()
