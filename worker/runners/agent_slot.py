@@ -99,9 +99,7 @@ class AgentSlot:
                 reply = self._watch(number, streams, deadline)
             streams.drain(DRAIN_S)
             if reply.refusal:
-                raise AttemptFailed(
-                    EndReason.BAD_COMPONENT, f"the script can't be started: {reply.refusal}"
-                )
+                raise AttemptFailed(EndReason.BAD_COMPONENT, f"the script can't be started: {reply.refusal}")
             facts = Facts(
                 reply=reply,
                 limits=limits,

@@ -143,7 +143,8 @@ class BubblewrapRunner:
         """
         if key.network is not Network.NONE:
             raise AttemptFailed(
-                EndReason.BAD_COMPONENT, "network: egress needs the docker runner; this worker uses bubblewrap"
+                EndReason.BAD_COMPONENT,
+                "network: egress needs the docker runner; this worker uses bubblewrap",
             )
         folder = self._grounds.slots / f"bubblewrap-{os.getpid()}-{next(self._numbers)}"
         folder.mkdir(mode=0o755)
