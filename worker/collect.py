@@ -61,7 +61,13 @@ def collect(folder: Path, limits: CollectLimits) -> Iterator[CollectedFile]:
     Raises:
         AttemptFailed: with `BAD_OUTPUT` when it holds links, other special files, odd names or too much.
     """
-    yield from Walk(limits).files(os.open(folder, FOLDER), PurePosixPath())
+    # Where the worker is no root, an attempt can put a link also in place of its own folder, which is around this one.
+    above = opened(str(folder.parent), FOLDER, None, PurePosixPath(folder.parent.name))
+    try:
+        top = opened(folder.name, FOLDER, above, PurePosixPath(folder.name))
+    finally:
+        os.close(above)
+    yield from Walk(limits).files(top, PurePosixPath())
 
 
 class Walk:
@@ -209,7 +215,7 @@ def check_name(place: PurePosixPath, name: str) -> None:
         )
 
 
-def opened(name: str, flags: int, folder_fd: int, path: PurePosixPath) -> int:
+def opened(name: str, flags: int, folder_fd: int | None, path: PurePosixPath) -> int:
     """Open an entry of a folder.
 
     Raises:

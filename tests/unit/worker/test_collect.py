@@ -40,6 +40,25 @@ def test_plain_files_come_by_name_with_their_relative_path(tmp_path):
     assert list(collected(tmp_path).items()) == [("sub/b.txt", b"b"), ("z ä.txt", b"")]
 
 
+@pytest.mark.parametrize("swapped", ["attempt", "attempt/results"])
+@pytest.mark.parametrize("kind", ["link", "file", "nothing"])
+def test_a_folder_that_is_swapped_for_something_else_leads_nowhere(tmp_path, swapped, kind):
+    for name in ("attempt", "other"):
+        (tmp_path / name / "results").mkdir(parents=True)
+        (tmp_path / name / "results" / "x").write_text("x")
+    place = tmp_path / swapped
+    place.rename(tmp_path / "gone")
+    if kind == "link":
+        place.symlink_to(tmp_path / swapped.replace("attempt", "other"))
+    elif kind == "file":
+        place.touch()
+    before = open_fds()
+    with pytest.raises(AttemptFailed, match="results can't be read") as failure:
+        collected(tmp_path / "attempt/results")
+    assert failure.value.reason is EndReason.BAD_OUTPUT
+    assert open_fds() == before
+
+
 def test_no_descriptor_stays_open(tmp_path):
     for name in "abc":
         (tmp_path / name).write_text(name)
