@@ -7,14 +7,13 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
 
 from gridloom.errors import AttemptFailed, RunnerFailed
 from gridloom.states import EndReason
-from tests.fixtures.slots import KEY, Stage, make_grounds, open_fds
+from tests.fixtures.slots import KEY, Stage, make_grounds, open_fds, settle
 from worker.collect import remove_tree
 from worker.runners.bubblewrap import BubblewrapRunner, is_public
 from worker.runners.cgroups import Cgroups
@@ -160,14 +159,6 @@ def test_many_sandboxes_leave_nothing_open(stage):
         assert stage.run("exit 0").succeeded
     settle(agent)
     assert (open_fds(), open_fds(agent), len(Path("/proc/self/mounts").read_text())) == before
-
-
-def settle(agent: int) -> None:
-    """Wait until the agent sleeps, its next spare made."""
-    for _ in range(3):
-        time.sleep(0.02)
-        while Path(f"/proc/{agent}/stat").read_text().rpartition(")")[2].split()[0] != "S":
-            time.sleep(0.01)
 
 
 ORDINARY = """

@@ -77,6 +77,7 @@ class AgentSlot:
         self._started = False
         self._killed: tuple[EndReason, float] | None = None
         self._closed = False
+        self._spent = False  # it was killed as a whole, to end a script that outlived its own kill
 
     def run(self, execution: Execution, sink: OutputSink) -> Ended:
         """Run the script to its end and leave no process of it behind.
@@ -147,7 +148,7 @@ class AgentSlot:
 
     def memory_mib(self) -> float:
         """Return what the slot occupies while idle; 0 when it is not alive any more."""
-        return 0.0 if self._closed else self._home.memory_mib()
+        return 0.0 if self._closed or self._spent else self._home.memory_mib()
 
     def close(self) -> None:
         """End the slot and everything in it, and remove its folder; returns when it is gone; idempotent."""
@@ -187,7 +188,7 @@ class AgentSlot:
     def _current_run(self) -> Iterator[int]:
         """Make a run the one that `kill` means."""
         with self._lock:
-            if self._closed:
+            if self._closed or self._spent:
                 raise RunnerFailed("the slot is closed")
             number = self._current = next(self._numbers)
             self._started, self._killed = False, None
@@ -218,13 +219,16 @@ class AgentSlot:
                 elif (reply := self._link.receive()) is not None and reply.number == number:
                     return reply
             self._enforce(deadline)
+            if self._spent:
+                return Reply(number=number, status=signal.SIGKILL)
 
     def _enforce(self, deadline: float | None) -> None:
         now = time.monotonic()
         if self._killed is not None:
             if now - self._killed[1] > KILL_PATIENCE_S:
+                log.warning("slot_killed", why=f"a killed script did not end within {KILL_PATIENCE_S:g} s")
+                self._spent = True
                 self._home.kill()
-                raise RunnerFailed(f"a killed script did not end within {KILL_PATIENCE_S:g} s")
         elif deadline is not None and now >= deadline:
             self.kill(EndReason.TIMEOUT)
 

@@ -8,6 +8,7 @@ import time
 from worker.runners.protocol import OutputSink
 
 READ_BYTES = 1 << 16
+OPEN_TO_ALL = 0o622
 TAIL_BYTES = 2048
 LINE_CHARACTERS = 200
 
@@ -23,6 +24,9 @@ class Streams(contextlib.AbstractContextManager["Streams"]):
         for name in ("stdout", "stderr"):
             read_end, write_end = os.pipe2(os.O_CLOEXEC)
             os.set_blocking(read_end, False)
+            os.fchmod(
+                write_end, OPEN_TO_ALL
+            )  # who opens /dev/stdout anew may be another user than the worker
             self._open[read_end] = name
             self.write_ends.append(write_end)
 

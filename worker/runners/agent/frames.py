@@ -15,6 +15,7 @@ import struct
 
 HEAD = struct.Struct("<IcQ")
 ENDED = struct.Struct("<qqqqq")
+RECEIVED_BYTES = 1 << 16
 MOST_FDS = 8
 
 
@@ -23,7 +24,11 @@ class Gone(Exception):
 
 
 class Link:
-    """The agent's end of the socket: `fd:<number>`, or a path to connect to."""
+    """The agent's end of the socket: `fd:<number>`, or a path to connect to.
+
+    What comes is kept in memory that can be wiped: the next task is forked from this process, and could look for the
+    secrets of the one before.
+    """
 
     def __init__(self, link: str) -> None:
         if link.startswith("fd:"):
@@ -32,21 +37,25 @@ class Link:
         else:
             self.socket = socket.socket(socket.AF_UNIX)
             connect(self.socket, link)
-        self.buffer = b""
+        self.buffer = bytearray()
+        self.received = bytearray(RECEIVED_BYTES)
         self.fds: list[int] = []
 
-    def take(self) -> tuple[bytes, int, bytes, list[int]]:
-        """Return kind, number, body and descriptors of the next frame; raises Gone."""
+    def take(self) -> tuple[bytes, int, bytearray, list[int]]:
+        """Return kind, number, body and descriptors of the next frame; raises Gone. The body is for the caller to wipe."""
         while True:
             if len(self.buffer) >= HEAD.size:
                 length, kind, number = HEAD.unpack_from(self.buffer)
                 end = HEAD.size + length
                 if len(self.buffer) >= end:
-                    body, self.buffer = self.buffer[HEAD.size : end], self.buffer[end:]
+                    body = self.buffer[HEAD.size : end]
+                    self.buffer[:end] = bytes(end)
+                    del self.buffer[:end]
                     fds, self.fds = self.fds, []
                     return kind, number, body, fds
-            data, fds = receive(self.socket)
-            self.buffer += data
+            size, fds = receive(self.socket, self.received)
+            self.buffer += memoryview(self.received)[:size]
+            self.received[:size] = bytes(size)
             self.fds += fds
 
     def send(self, kind: bytes, number: int, body: bytes) -> None:
@@ -66,20 +75,20 @@ def connect(link: socket.socket, path: str) -> None:
         os.close(folder)
 
 
-def receive(link: socket.socket) -> tuple[bytes, list[int]]:
-    """Return some bytes and the descriptors that came with them; raises Gone at the end of the file."""
+def receive(link: socket.socket, into: bytearray) -> tuple[int, list[int]]:
+    """Read some bytes; return how many, and the descriptors that came with them; raises Gone at the end of the file."""
     fds: list[int] = []
     try:
-        data, ancillary, _, _ = link.recvmsg(
-            1 << 16, socket.CMSG_SPACE(4 * MOST_FDS), socket.MSG_CMSG_CLOEXEC
+        size, ancillary, _, _ = link.recvmsg_into(
+            [into], socket.CMSG_SPACE(4 * MOST_FDS), socket.MSG_CMSG_CLOEXEC
         )
     except OSError:
         raise Gone from None
-    if not data:
+    if not size:
         raise Gone
     for _, _, packed in ancillary:
         fds += struct.unpack(f"{len(packed) // 4}i", packed)
-    return data, fds
+    return size, fds
 
 
 class Request:

@@ -24,6 +24,15 @@ def children() -> list[int]:
     return found
 
 
+def has_children(pid: int) -> bool:
+    """Whether a process has children now; False where the kernel does not tell."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", "rb", buffering=0) as names:
+            return bool(names.read(1))
+    except OSError:
+        return False
+
+
 def kill_children() -> None:
     """Kill this process's children, whose numbers cannot have been given to anybody else."""
     for pid in children():

@@ -7,6 +7,7 @@ namespace of its own, in which it may make the others.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from functools import partial
 
@@ -33,12 +34,14 @@ from .kernel import (
     enter,
     load_filter,
     mount,
+    sleeper,
     unshare,
 )
 from .options import Options
 from .seccomp import program
 
 NOBODY = 65534
+MOST_WATCHERS = 32  # inotify's instances, of 128 that most machines give a user
 HIDDEN = (b"/proc/kcore", b"/proc/keys", b"/proc/timer_list", b"/proc/sched_debug", b"/proc/sysrq-trigger")
 
 
@@ -75,6 +78,7 @@ class Sandbox:
         unshare(NEW_MOUNTS)
         mount(None, b"/", None, PRIVATE)
         mount(b"proc", b"/proc", b"proc", NO_SETUID | NO_DEVICES | NO_EXEC)
+        ration()
         self.own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self.below_tmp = mounts_below(b"/tmp/")
 
@@ -113,6 +117,24 @@ class Sandbox:
         enter(self.own_pids, NEW_PIDS)
         return child
 
+    def fork_second(self, live: Callable[[], None]) -> tuple[int, int]:
+        """Return the numbers of the first process of a new pid namespace and of a child in it that does `live`.
+
+        The first only sleeps and lets the kernel reap its orphans: a script is not first itself, since signals that it
+        sends itself would not reach it. When the first is killed, so is all else in there. Without nesting it is 0.
+        """
+        if not self.nested:
+            return 0, self.fork(live)
+        unshare(NEW_PIDS)
+        handler = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        try:
+            first = sleeper()
+        finally:
+            signal.signal(signal.SIGCHLD, handler)
+        child = fork(live)
+        enter(self.own_pids, NEW_PIDS)
+        return first, child
+
     def nest(self) -> None:
         """Give this process mounts and message queues of its own, an empty /tmp, and a /proc of its own pids."""
         unshare(NEW_MOUNTS | NEW_IPC)
@@ -125,6 +147,8 @@ class Sandbox:
                 show(path, fd)
             if os.path.isdir("/dev/shm"):
                 mount(b"tmpfs", b"/dev/shm", b"tmpfs", flags, size)
+        if os.path.isdir("/dev/mqueue"):
+            mount(b"mqueue", b"/dev/mqueue", b"mqueue", flags | NO_EXEC)
         mount(b"proc", b"/proc", b"proc", flags | NO_EXEC)
         for hidden in HIDDEN:
             if os.path.exists(hidden):
@@ -158,6 +182,14 @@ class Sandbox:
             drop_capabilities()
         if self.filter:
             load_filter(self.filter)
+
+
+def ration() -> None:
+    """Leave some of what the kernel counts for all of a user's processes on the machine to the other slots."""
+    try:
+        write("/proc/sys/user/max_inotify_instances", str(MOST_WATCHERS))
+    except OSError:  # the kernel is older than these bounds, or shows them to nobody
+        return
 
 
 def show(path: bytes, fd: int) -> None:

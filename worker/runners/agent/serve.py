@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 import select
 import signal
 import sys
@@ -33,15 +34,16 @@ class Agent:
         self.nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         os.umask(0o022)
         reset_signals()
+        most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
         self.sandbox = Sandbox(options)
         self.sandbox.settle()
         self.wake, wake_in = os.pipe()
         self.private = [self.wake, wake_in]  # no task may have these
         for fd in self.private:
             os.set_blocking(fd, False)
-        if not self.sandbox.nested:
-            signal.signal(signal.SIGCHLD, lambda *_: None)
-            signal.set_wakeup_fd(wake_in, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wake_in, warn_on_full_buffer=False)
         self.link = Link(options.link)
         self.private.append(self.link.socket.fileno())
         if self.sandbox.nested:
@@ -81,7 +83,7 @@ class Agent:
         }
         self.link.send(b"H", 0, "\0".join(f"{name}={it}" for name, it in facts.items()).encode())
 
-    def run(self, number: int, body: bytes, fds: list[int]) -> None:
+    def run(self, number: int, body: bytearray, fds: list[int]) -> None:
         """Hand the task to the spare, wait for its end, reply; then make the next spare."""
         spare = self.spare
         if spare is None or spare.is_gone():
@@ -126,7 +128,7 @@ class Agent:
             self.spare.close()
             self.spare = None
 
-    def preload(self, number: int, body: bytes) -> None:
+    def preload(self, number: int, body: bytearray) -> None:
         """Import modules, then fork the next spare with them."""
         self.drop_spare()
         names = [it.decode("utf-8", "surrogateescape") for it in body.split(b"\0") if it]

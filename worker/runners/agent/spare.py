@@ -11,8 +11,7 @@ import struct
 import time
 
 from .clearing import kill_others
-from .frames import ENDED
-from .orphans import PAUSE_S, kill, kill_children
+from .orphans import PAUSE_S, has_children, kill, kill_children
 from .sandbox import Sandbox
 from .task import LENGTH, Task, usage_of
 from .told import Told
@@ -23,14 +22,13 @@ PATIENCE_MS = 5  # for orphans that are about to end by themselves
 class Spare:
     """A child that waits for a task, becomes it, and ends.
 
-    In namespaces of its own it is two processes: the first of its pid namespace, which waits for the task, tells how
-    that ended and takes everything with it when it exits; and the task. Without, it is the task alone, and the agent
-    adopts and ends what the task leaves. No task gets the agent's `private` descriptors; `nothing` is its stdin.
+    With namespaces of its own it is the second process of its pid namespace, whose `first` sleeps: when the task has
+    ended the first is killed, and the kernel takes along what is left. Without, the agent adopts and ends what the task
+    leaves. No task gets the agent's `private` descriptors; `nothing` is its stdin.
     """
 
     def __init__(self, sandbox: Sandbox, nothing: int, wake: int, private: list[int]) -> None:
-        self.nested = sandbox.nested
-        self.confined = sandbox.options.confined
+        self.nested, self.confined = sandbox.nested, sandbox.options.confined
         self.wake = wake
         self.told = Told()
         self.channel, theirs = socket.socketpair()
@@ -42,28 +40,26 @@ class Spare:
             self.channel.close()
             for fd in private:
                 os.close(fd)
-            task = Task(sandbox, theirs, self.told, nothing)
-            if self.nested:
-                task.live_nested()
-            else:
-                task.live()
+            Task(sandbox, theirs, self.told, nothing).live()
 
-        self.pid = sandbox.fork(live)
+        self.first, self.pid = sandbox.fork_second(live)
         theirs.close()
 
-    def start(self, body: bytes, fds: list[int]) -> None:
-        """Hand the task over."""
+    def start(self, body: bytearray, fds: list[int]) -> None:
+        """Hand the task over, and forget what it is."""
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack(f"{len(fds)}i", *fds))]
-        data = LENGTH.pack(len(body)) + body
         try:
-            sent = self.channel.sendmsg([data], rights)
-            self.channel.sendall(data[sent:])
-        except OSError:  # it died: `ended` tells how
+            sent = self.channel.sendmsg([LENGTH.pack(len(body)), body], rights)
+            if sent < LENGTH.size + len(body):
+                self.channel.sendall(memoryview(body)[sent - LENGTH.size :])
+        except (BrokenPipeError, ConnectionResetError):  # it died: `ended` tells how
             return
+        finally:
+            body[:] = bytes(len(body))
 
     def fileno(self) -> int:
         """Return the descriptor to poll for the task's end."""
-        return self.channel.fileno() if self.nested else self.wake
+        return self.wake
 
     def is_gone(self) -> bool:
         """Whether it ended before any task came, such as for want of memory."""
@@ -72,27 +68,23 @@ class Spare:
         return bool(poll.poll(0)) and self.ended()
 
     def ended(self) -> bool:
-        """Look for the end: return whether nothing of the task is left."""
-        if not self.nested:
-            drain(self.wake)
-            self.reap()
-            if self.status is None:
-                return False
+        """Look for the end; return whether there was one, and then nothing of the task is left."""
+        drain(self.wake)
+        self.reap()
+        if self.status is None:
+            return False
+        if self.first:
+            self.leftovers += has_children(self.first)
+            self.end_namespace()
+        elif not self.nested:
             self.sweep()
-            return True
-        report = b""
-        try:
-            report = self.channel.recv(ENDED.size)
-        except OSError:
-            pass
-        if len(report) == ENDED.size:
-            self.status, self.leftovers, *self.usage = ENDED.unpack(report)
-        if self.leftovers or self.status is None:
-            self.collect()
         return True
 
     def kill(self) -> None:
         """Kill the task and all that it started."""
+        if self.first:
+            kill(self.first)
+            return
         try:
             os.killpg(self.pid, signal.SIGKILL)
         except OSError:  # it has no session yet
@@ -103,33 +95,34 @@ class Spare:
         """Free everything; ends the child if no task was handed over."""
         self.channel.close()
         self.told.close()
-        if self.nested:
-            self.collect()
-        elif self.status is None:
+        if self.status is None:
             self.kill()
             while self.status is None:
                 self.reap()
                 time.sleep(PAUSE_S)
+        if self.first:
+            self.end_namespace()
 
-    def collect(self) -> None:
-        """Wait for the first process of the namespace: with it everything in there is gone."""
-        if self.pid:
-            _, status, usage = os.wait4(self.pid, 0)
-            self.pid = 0
-            if self.status is None or self.leftovers:
-                self.usage = usage_of(usage)
-            if self.status is None:
-                self.status = status if status & 127 else signal.SIGKILL
+    def end_namespace(self) -> None:
+        """Kill the namespace's first process and reap it: with it everything in there is gone."""
+        kill(self.first)
+        while self.first:
+            self.reap(0)
 
-    def reap(self) -> bool:
-        """Collect every child of the agent that has ended; tell whether any is left."""
+    def reap(self, options: int = os.WNOHANG) -> bool:
+        """Collect every child of the agent that has ended; tell whether any is left. Options 0 waits for one."""
         while True:
             try:
-                pid, status, usage = os.wait4(-1, os.WNOHANG)
+                pid, status, usage = os.wait4(-1, options)
             except ChildProcessError:
+                self.first = 0
                 return False
             if pid == 0:
                 return True
+            options = os.WNOHANG
+            if pid == self.first:
+                self.first = 0  # its peak is the agent's, whose memory it shared
+                continue
             self.count(usage)
             if pid == self.pid:
                 self.status = status

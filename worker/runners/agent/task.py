@@ -8,8 +8,7 @@ import signal
 import socket
 import struct
 
-from .forks import fork
-from .frames import ENDED, Gone, Request, receive
+from .frames import RECEIVED_BYTES, Gone, Request, receive
 from .kernel import KILLED_WITH_PARENT, control
 from .sandbox import Sandbox
 from .script import rehearse, run_script
@@ -20,6 +19,9 @@ if TYPE_CHECKING:  # every slot would pay for the module
     from typing import NoReturn
 
 LENGTH = struct.Struct("<I")
+#: Descriptors in flight are counted for all of a user's processes together, against the limit of whoever sends: with
+#: less than the agents have, tasks can't keep them from sending.
+MOST_FILES = 4096
 IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
@@ -34,27 +36,13 @@ class Task:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
-    def live_nested(self) -> NoReturn:
-        """Be the first process of a pid namespace: fork the task, tell how it ended, take everything along."""
-        try:
-            os.setsid()
-            self.sandbox.nest()
-            task = fork(self.live)
-            pid = 0
-            while pid != task:
-                pid, status, _ = os.wait4(-1, 0)
-            usage = usage_of(resource.getrusage(resource.RUSAGE_CHILDREN))
-            self.channel.send(ENDED.pack(status, has_children(), *usage))
-        except BaseException as error:
-            self.excuse(error)
-        finally:
-            os._exit(0)
-
     def live(self) -> NoReturn:
         """Wait for the task, become it."""
         try:
             os.setsid()
-            if not self.sandbox.nested:
+            if self.sandbox.nested:
+                self.sandbox.nest()
+            else:
                 control(KILLED_WITH_PARENT, int(signal.SIGKILL))
             with open("/proc/self/oom_score_adj", "wb", buffering=0) as score:
                 score.write(b"1000")
@@ -73,11 +61,13 @@ class Task:
 
     def receive(self) -> tuple[Request, list[int]]:
         """Wait for the task's request."""
-        data, fds = receive(self.channel)
+        data, received = bytearray(), bytearray(RECEIVED_BYTES)
+        fds: list[int] = []
         while len(data) < LENGTH.size or len(data) - LENGTH.size < LENGTH.unpack_from(data)[0]:
-            more, more_fds = receive(self.channel)
-            data, fds = data + more, fds + more_fds
-        return Request(data[LENGTH.size :]), fds
+            size, more_fds = receive(self.channel, received)
+            data += memoryview(received)[:size]
+            fds += more_fds
+        return Request(bytes(data[LENGTH.size :])), fds
 
     def become(self, request: Request, fds: list[int]) -> NoReturn:
         """Bound this process, take all that is the agent's away from it, then run the script in it."""
@@ -120,6 +110,8 @@ def execute(argv: list[bytes], env: dict[bytes, bytes]) -> NoReturn:
 def limit(request: Request) -> None:
     """Set this process's resource limits."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    files = min(MOST_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1] // 2)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     for kind, value in (
         (resource.RLIMIT_FSIZE, request.file_bytes),
         (resource.RLIMIT_NPROC, request.processes),
@@ -129,15 +121,6 @@ def limit(request: Request) -> None:
             hard = resource.getrlimit(kind)[1]
             bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
             resource.setrlimit(kind, (bound, bound))
-
-
-def has_children() -> bool:
-    """Whether any child is left, alive or not yet reaped."""
-    try:
-        os.waitpid(-1, os.WNOHANG)
-    except ChildProcessError:
-        return False
-    return True
 
 
 def usage_of(usage: resource.struct_rusage) -> list[int]:

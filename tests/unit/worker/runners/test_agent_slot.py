@@ -10,7 +10,7 @@ import pytest
 
 from gridloom.errors import AttemptFailed, RunnerFailed
 from gridloom.states import EndReason
-from tests.fixtures.slots import gone, open_fds
+from tests.fixtures.slots import gone, open_fds, settle
 from worker.runners.protocol import Limits
 
 
@@ -232,11 +232,13 @@ def test_closing_ends_the_run_that_another_thread_waits_for(stage):
 def test_hundreds_of_runs_leave_no_descriptor_and_no_memory(runner, stage):
     stage.run("exit 0")
     agent = stage.slot._link.pid
+    settle(agent)
     before, agent_before = open_fds(), open_fds(agent)
     for number in range(300):
         if number % 50 == 0:
             stage.run("exec sleep 60", limits=Limits(timeout_s=0.01))
         stage.run("exit 0")
+    settle(agent)
     assert open_fds() == before
     assert open_fds(agent) == agent_before
     status = Path(f"/proc/{agent}/status").read_text()
