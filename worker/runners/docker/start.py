@@ -5,7 +5,7 @@ from functools import partial
 
 from gridloom.errors import RunnerFailed
 from gridloom.settings import Settings
-from worker.runners.docker.daemon import open_client, probe
+from worker.runners.docker.daemon import open_client
 from worker.runners.docker.egress import Egress
 from worker.runners.docker.images import Images
 from worker.runners.docker.own_image import own_image
@@ -20,8 +20,6 @@ def start(settings: Settings, grounds: Grounds, url: str) -> DockerRunner:
     Raises:
         RunnerFailed: when no container can be run there.
     """
-    if reason := probe(url):
-        raise RunnerFailed(reason)
     root = settings.scratch_dir.absolute()
     opener = partial(open_client, url)
 
@@ -39,5 +37,7 @@ def start(settings: Settings, grounds: Grounds, url: str) -> DockerRunner:
         root / "shown",
         default_image=default_image,
     )
+    if reason := runner.probe():
+        raise RunnerFailed(reason)
     runner.sweep()
     return runner
