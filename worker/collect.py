@@ -3,6 +3,7 @@
 Nothing is reached by a path that could lead elsewhere: every step is relative to an open folder and follows no link.
 """
 
+import contextlib
 import errno
 import os
 import stat
@@ -13,12 +14,8 @@ from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-import structlog
-
 from gridloom.errors import AttemptFailed
 from gridloom.states import EndReason
-
-log = structlog.get_logger(__name__)
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -120,11 +117,9 @@ def remove_tree(path: Path) -> None:
     Most hold plain files in one level of folders, which takes a third of the system calls. For all others folders
     below are first moved up into the top one, so that depth costs neither stack nor descriptors.
     """
-    try:
+    with contextlib.suppress(OSError):  # what the short way can't remove, the long one can
         if remove_shallow(path):
             return
-    except OSError:
-        log.debug("folder_needs_thoroughness", path=str(path))
     try:
         top = open_folder(str(path), None)
     except FileNotFoundError:
