@@ -14,3 +14,4 @@ pytest_plugins = [
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would every child that they interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)

@@ -143,8 +143,11 @@ def test_an_agent_that_is_killed_costs_its_slot_and_no_more(target, open_stage):
 def test_an_agent_that_is_stopped_costs_its_slot_and_no_more(target, open_stage):
     stage = open_stage()
     os.kill(stage.slot._link.pid, signal.SIGSTOP)
-    with pytest.raises(RunnerFailed):
-        stage.run("exit 0", limits=Limits(timeout_s=0.2, memory_mib=96))
+    ended = stage.run("exit 0", limits=Limits(timeout_s=0.2, memory_mib=96))
+    assert ended.reason is EndReason.TIMEOUT
+    assert stage.slot.memory_mib() == 0
+    with pytest.raises(RunnerFailed, match="closed"):
+        stage.run("exit 0")
     stage.slot.close()
     assert not stage.slot.folder.exists()
 

@@ -97,9 +97,12 @@ def test_a_frozen_container_is_killed_by_the_daemon_after_the_agent_did_not(
     freezer = threading.Timer(0.3, container.pause)
     freezer.start()
     began = time.monotonic()
-    with pytest.raises(RunnerFailed, match="did not end within"):
-        stage.run("import time; time.sleep(60)", name="main.py", limits=Limits(timeout_s=0.5))
+    ended = stage.run("import time; time.sleep(60)", name="main.py", limits=Limits(timeout_s=0.5))
     freezer.join()
+    assert ended.reason is EndReason.TIMEOUT
+    assert slot.memory_mib() == 0
+    with pytest.raises(RunnerFailed, match="closed"):
+        stage.run("")
     assert time.monotonic() - began < 15
     slot.close()
     with pytest.raises(NotFound):

@@ -80,7 +80,7 @@ def test_the_daemon_has_every_container_within_the_policy(open_slot, runner, doc
     assert "size=" in host["Tmpfs"]["/tmp"]
     assert (host["IpcMode"], host["NetworkMode"]) == ("private", "none")
     assert (host["PidMode"], host["UTSMode"], host["UsernsMode"]) == ("", "", "")
-    assert host["LogConfig"]["Type"] == "none"
+    assert (host["LogConfig"]["Type"], host["LogConfig"]["Config"]["max-size"]) == ("json-file", "64k")
     assert not any(
         host[it] for it in ("Devices", "DeviceRequests", "Binds", "VolumesFrom", "Links", "GroupAdd")
     )
