@@ -119,9 +119,8 @@ jobs = Table(
     Column("end_reason", String(32)),
     Column("error_message", Text, nullable=False, server_default=""),
     Column("warning", Text, nullable=False, server_default=""),
-    Column(
-        "trouble", Text, nullable=False, server_default=""
-    ),  # why attempts are being tried again, until one ends well
+    # Why attempts are being tried again, until one ends well.
+    Column("trouble", Text, nullable=False, server_default=""),
     # For display and bundle sizes only; what may happen next is asked of the tasks' rows.
     Column("chunks", Integer, nullable=False, server_default="0"),
     Column("completed", Integer, nullable=False, server_default="0"),

@@ -21,9 +21,8 @@ from worker.runners.rlimits import Rlimits
 HEAD = struct.Struct("<IcQ")
 ENDED = struct.Struct("<qqqqq")
 CREDENTIALS = struct.Struct("3i")
-AGENT = Path(__file__).with_name(
-    "agent"
-)  #: the agent's program; show it to its sandbox, start its `__main__.py`
+#: The agent's program: show it to its sandbox, start its `__main__.py`.
+AGENT = Path(__file__).with_name("agent")
 SOCKET_NAME = "agent.sock"
 TICK_S = 0.05
 HELLO_S = 20.0

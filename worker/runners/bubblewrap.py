@@ -21,11 +21,11 @@ from gridloom.errors import AttemptFailed, RunnerFailed
 from gridloom.states import EndReason
 from gridloom.warmth import Isolation, Network
 from worker.collect import remove_tree
-from worker.runners.agent_link import AGENT, HELLO_S, AgentLink, AgentOptions, arguments, socket_pair
+from worker.runners.agent_link import AGENT, AgentOptions, arguments, socket_pair
 from worker.runners.agent_slot import AgentSlot
 from worker.runners.cgroups import Cgroup, Cgroups
 from worker.runners.interpreters import base_python
-from worker.runners.process_home import ProcessHome, Startup
+from worker.runners.process_home import ProcessHome, Startup, greet
 from worker.runners.protocol import (
     Capabilities,
     Execution,
@@ -186,16 +186,8 @@ class BubblewrapRunner:
                 raise
         home = ProcessHome(startup.process, folder, cgroup, os.geteuid() if uid < 0 else uid)
         theirs.close()
-        try:
-            link = AgentLink.greeted(ours, 0, HELLO_S, startup.trouble)
-        except BaseException:
-            ours.close()
-            home.kill()
-            home.destroy()
-            raise
-        finally:
-            startup.close()
-        home.agent_pid = link.pid or startup.process.pid
+        link = greet(ours, startup, home)
+        home.agent_pid = link.pid
         isolation = "task namespaces" if link.hello.nested else "sandbox"
         facts = SlotFacts(isolation=isolation, python=link.hello.python)
         return AgentSlot(link, home, facts, uid=self.task_uid, python=self._python)

@@ -7,13 +7,12 @@ from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
-from gridloom.errors import RunnerFailed
 from worker.collect import remove_tree
-from worker.runners.agent_link import AGENT, HELLO_S, AgentLink, AgentOptions, arguments, socket_pair
+from worker.runners.agent_link import AGENT, AgentOptions, arguments, socket_pair
 from worker.runners.agent_slot import AgentSlot
 from worker.runners.cgroups import Cgroup, Cgroups
 from worker.runners.interpreters import base_python
-from worker.runners.process_home import ProcessHome, Startup
+from worker.runners.process_home import ProcessHome, Startup, greet
 from worker.runners.protocol import (
     Capabilities,
     Ended,
@@ -96,28 +95,6 @@ class ProcessRunner:
             fd = theirs.fileno()
             startup = Startup([self._python, *arguments(str(AGENT), f"fd:{fd}", options)], env=env, fds=[fd])
         home = ProcessHome(startup.process, folder, cgroup, os.geteuid())
-        try:
-            if cgroup is not None:
-                join(cgroup, startup.process.pid)
-            link = AgentLink.greeted(ours, startup.process.pid, HELLO_S, startup.trouble)
-        except BaseException:
-            ours.close()
-            home.kill()
-            home.destroy()
-            raise
-        finally:
-            startup.close()
+        link = greet(ours, startup, home, joins=cgroup)
         facts = SlotFacts(isolation="none", python=link.hello.python)
         return ProcessSlot(link, home, facts, uid=None, python=self._python)
-
-
-def join(cgroup: Cgroup, pid: int) -> None:
-    """Move an agent into its slot's cgroup.
-
-    Raises:
-        RunnerFailed: when the kernel refuses.
-    """
-    try:
-        cgroup.add(pid)
-    except OSError as error:
-        raise RunnerFailed(f"the slot's agent can't be moved into its cgroup: {error}") from error

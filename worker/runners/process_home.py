@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import structlog
 
 from gridloom.errors import RunnerFailed
 from worker.collect import remove_tree
+from worker.runners.agent_link import HELLO_S, AgentLink
 from worker.runners.cgroups import Cgroup
 from worker.runners.protocol import Limits
 from worker.runners.rlimits import Rlimits, rlimits_for, threads_of
@@ -130,3 +132,38 @@ class Startup:
     def close(self) -> None:
         """Stop listening to what it says."""
         os.close(self._said)
+
+
+def greet(
+    ours: socket.socket, startup: Startup, home: ProcessHome, *, joins: Cgroup | None = None
+) -> AgentLink:
+    """Return the link to an agent that was just started, once it has said hello; end its home if it does not.
+
+    It is moved into the cgroup that it `joins` before it has children.
+
+    Raises:
+        RunnerFailed: when it does not, or the kernel refuses the move.
+    """
+    try:
+        if joins is not None:
+            join(joins, startup.process.pid)
+        return AgentLink.greeted(ours, startup.process.pid, HELLO_S, startup.trouble)
+    except BaseException:
+        ours.close()
+        home.kill()
+        home.destroy()
+        raise
+    finally:
+        startup.close()
+
+
+def join(cgroup: Cgroup, pid: int) -> None:
+    """Move an agent into its slot's cgroup.
+
+    Raises:
+        RunnerFailed: when the kernel refuses.
+    """
+    try:
+        cgroup.add(pid)
+    except OSError as error:
+        raise RunnerFailed(f"the slot's agent can't be moved into its cgroup: {error}") from error
