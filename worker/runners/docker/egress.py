@@ -1,6 +1,7 @@
 """The network of containers whose tasks may reach public addresses: not this host, not each other, nothing private."""
 
 import threading
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ log = structlog.get_logger(__name__)
 NETWORK = "gridloom-egress"
 BRIDGE = "gridloom0"
 LABEL = "gridloom.egress"
+_APPEARS_WITHIN_S, _LOOK_S = 5.0, 0.1
 _BRIDGE_NAME, _BETWEEN = "com.docker.network.bridge.name", "com.docker.network.bridge.enable_icc"
 _BRIDGED_TOO = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 _HOW = (
@@ -89,10 +91,17 @@ class Egress:
                 )
                 log.info("egress_network_made", network=self._name, bridge=self._bridge)
             except APIError:
-                # Another worker may have been faster: the bridge's name is there once only.
-                if _inspect(client, self._name) is None:
+                # Another worker was faster: the bridge's name is there once only, the network a moment later.
+                if (made := self._await(client)) is None:
                     raise
+                return made
         return _inspect(client, self._name) or {}
+
+    def _await(self, client: docker.APIClient) -> dict[str, Any] | None:
+        deadline = time.monotonic() + _APPEARS_WITHIN_S
+        while (found := _inspect(client, self._name)) is None and time.monotonic() < deadline:
+            time.sleep(_LOOK_S)
+        return found
 
     def _check(self, facts: dict[str, Any]) -> None:
         options = facts.get("Options") or {}
