@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
@@ -47,7 +48,7 @@ while True:
 """
 
 
-class Rival:
+class Rival(ABC):
     """Runs an errand, each time in a new folder."""
 
     def __init__(self, errand: Errand, folder: Path) -> None:
@@ -63,11 +64,12 @@ class Rival:
         clear(folder)
         return took_s
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most are served by nothing
         """End what serves it."""
 
+    @abstractmethod
     def _run(self, env: Mapping[str, str]) -> bytes:
-        raise NotImplementedError
+        """Run the script once; return what it printed."""
 
 
 class ForkServer(Rival):
