@@ -54,20 +54,6 @@ def daemon_errors(what: str) -> Iterator[None]:
         raise RunnerFailed(f"{what}: {error}") from error
 
 
-def probe(url: str = "") -> str | None:
-    """Return why no container can be run through the daemon at `url`, in one sentence, or None."""
-    try:
-        client = open_client(url)
-        try:
-            with daemon_errors("the container daemon is out of order"):
-                kind = client.info()["OSType"]
-        finally:
-            client.close()
-    except RunnerFailed as error:
-        return error.message
-    return None if kind == "linux" else f"the container daemon runs {kind} containers, not linux ones"
-
-
 def engine_of(client: docker.APIClient) -> Engine:
     """Tell whether a daemon is Docker or Podman.
 

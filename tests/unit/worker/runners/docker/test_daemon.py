@@ -3,7 +3,7 @@ import pytest
 import requests
 
 from gridloom.errors import RunnerFailed
-from worker.runners.docker.daemon import Engine, daemon_errors, engine_of, open_client, probe
+from worker.runners.docker.daemon import Engine, daemon_errors, engine_of, open_client
 
 
 class FakePodman:
@@ -11,15 +11,11 @@ class FakePodman:
         return {"Components": [{"Name": "Podman Engine"}, {"Name": "Conmon"}]}
 
 
-def test_without_a_daemon_the_probe_says_so_in_a_sentence(tmp_path):
+def test_without_a_daemon_the_failure_says_so_in_a_sentence(tmp_path):
     url = f"unix://{tmp_path}/none.sock"
-    assert probe(url).startswith(f"no container daemon answers at {url}: ")
-    with pytest.raises(RunnerFailed):
+    with pytest.raises(RunnerFailed) as failure:
         open_client(url)
-
-
-def test_a_daemon_that_answers_passes_the_probe(docker_url):
-    assert probe(docker_url) is None
+    assert failure.value.message.startswith(f"no container daemon answers at {url}: ")
 
 
 def test_the_daemon_is_found_by_its_variable(docker_url, monkeypatch):
