@@ -1,13 +1,14 @@
 """Puts the control plane together: what it holds open, and which routes lie where.
 
-| prefix                          | routers                            | still to come                                   |
-|---------------------------------|------------------------------------|-------------------------------------------------|
-| /                               | health, metrics, uploads, downloads | console                                         |
-| /v1/auth                        | auth                               | api_keys, otp, secrets, user, oauth2            |
-| /v1/dev                         | apps, engines, templates           | publish, import, delete of each; cache          |
-| /v1/customer = /v1/computing    | jobs, job_edits, results, logs     | events, stats, metrics, contact, source tests   |
-| /v1/wallet                      |                                    | balance, transactions, rates, coupons, top_up   |
-| /internal/v1                    | the workers' API                   |                                                 |
+| prefix                          | routers                                                          |
+|---------------------------------|------------------------------------------------------------------|
+| /                               | health, metrics, uploads, downloads                              |
+| /v1/auth                        | auth, account_keys, sign_in, oauth, oidc, users, secrets         |
+| /v1/dev                         | apps, engines, templates, cache                                  |
+| /v1/customer = /v1/computing    | jobs, job_edits, results, logs, sources, events, stats, contact  |
+| /v1/wallet                      | wallet                                                           |
+| /v1/admin                       | admin_*: for accounts with the role admin                        |
+| /internal/v1                    | the workers' API                                                 |
 """
 
 from collections.abc import AsyncIterator
@@ -20,10 +21,19 @@ from fastapi.middleware.cors import CORSMiddleware
 from api import bootstrap, errors
 from api.context import Context
 from api.routes import (
+    account_keys,
+    admin_audit,
+    admin_secrets,
+    admin_users,
+    admin_wallet,
     apps,
     auth,
+    cache,
+    contact,
     downloads,
     engines,
+    estimation,
+    events,
     health,
     internal,
     job_edits,
@@ -31,9 +41,17 @@ from api.routes import (
     logs,
     meta,
     metrics,
+    oauth,
+    oidc,
     results,
+    secrets,
+    sign_in,
+    sources,
+    stats,
     templates,
     uploads,
+    users,
+    wallet,
 )
 from api.tokens import TokenGate, derive_key
 from api.worker_gate import WorkerGate
@@ -51,13 +69,44 @@ _MIB = 1024 * 1024
 
 def public_apis() -> dict[str, meta.PublicApi]:
     """Return every public API by its prefix."""
-    customer = meta.PublicApi("Customer API", (jobs.router, job_edits.router, results.router, logs.router))
+    # Fixed segments come first: /jobs/estimation/{id} before /jobs/{id}/results, /jobs/datasource/info before an id.
+    customer = meta.PublicApi(
+        "Customer API",
+        (
+            sources.router,
+            stats.router,
+            estimation.router,
+            jobs.router,
+            job_edits.router,
+            results.router,
+            logs.router,
+            events.router,
+            contact.router,
+        ),
+    )
     return {
-        "/v1/auth": meta.PublicApi("Authentication API", (auth.router,)),
-        "/v1/dev": meta.PublicApi("Developer API", (apps.router, engines.router, templates.router)),
+        "/v1/auth": meta.PublicApi(
+            "Authentication API",
+            (
+                auth.router,
+                account_keys.router,
+                sign_in.router,
+                oauth.router,
+                oidc.router,
+                users.router,
+                secrets.router,
+            ),
+        ),
+        "/v1/dev": meta.PublicApi(
+            "Developer API", (apps.router, engines.router, templates.router, cache.router)
+        ),
         "/v1/customer": customer,
         "/v1/computing": customer,
-        "/v1/wallet": meta.PublicApi("Wallet API", ()),
+        "/v1/wallet": meta.PublicApi("Wallet API", (wallet.router,)),
+        "/v1/admin": meta.PublicApi(
+            "Administration API",
+            (admin_users.router, admin_wallet.router, admin_secrets.router, admin_audit.router),
+        ),
     }
 
 

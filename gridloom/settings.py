@@ -1,5 +1,6 @@
 """Settings of every process, read from GRIDLOOM_* variables by the entry points and passed down."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
@@ -35,10 +36,57 @@ class Settings(BaseSettings):
     allow_private_hosts: str = Field(
         "", description="Hosts and CIDRs that url sources may reach though private"
     )
+    open_signup: bool = Field(False, description="Whether anyone may make an account")
+    access_code: SecretStr = Field(
+        SecretStr(""), description="With it one may make an account; empty: nobody"
+    )
+    smtp_url: SecretStr = Field(
+        SecretStr(""),
+        description="Mail server for codes: smtp://user:password@host:587, smtps://; empty: codes appear in the log, on loopback only",
+    )
+    mail_from: str = Field("gridloom@localhost", description="Sender of mails")
+    oidc_issuer: str = Field("", description="OpenID Connect provider for sign-in; empty: none")
+    oidc_client_id: str = Field("", description="This fabric's client id at the provider")
+    oidc_client_secret: SecretStr = Field(
+        SecretStr(""), description="This fabric's client secret at the provider"
+    )
+    master_key: SecretStr = Field(
+        SecretStr(""),
+        description="Keys that secrets are sealed under: id:base64 of 32 bytes, the newest first, commas between",
+    )
+    master_key_file: Path | None = Field(None, description="File that holds the same instead, one a line")
+
+    # Money.
+    credits: Literal["off", "enforce"] = Field(
+        "off", description="off: prices are computed, nobody runs out; enforce: a job needs funds to start"
+    )
+    signup_credits: Decimal = Field(Decimal(0), ge=0, description="ByteChips that a new account gets")
+    chip_price: Decimal = Field(Decimal("0.0331"), gt=0, description="Price of a ByteChip in `currency`")
+    currency: str = Field("USD", description="Currency of the wallet")
+    gpu_rates: str = Field(
+        "nvidia a100-sxm4-40gb=30,nvidia geforce rtx 4090=12,tesla t4=8",
+        description="ByteChips an hour by GPU model: MODEL=RATE, commas between",
+    )
+    payment_url: str = Field("", description="Page where users buy ByteChips; empty: ask the operator")
 
     # Control plane.
     host: str = Field("127.0.0.1", description="Address that the control plane binds to")
     port: int = Field(8080, description="Port that the control plane binds to")
+    behind_proxy: bool = Field(
+        False, description="A proxy in front ends TLS; its X-Forwarded-* headers count"
+    )
+    tls_cert: Path | None = Field(
+        None, description="Certificate chain, PEM; with tls_key the port speaks HTTPS"
+    )
+    tls_key: Path | None = Field(None, description="Private key, PEM")
+    cors_origins: str = Field("*", description="Origins whose pages may call the APIs, commas between")
+    rate_limit: str = Field("600/second", description="Calls an account may make; empty: no limit")
+    sign_in_limit: str = Field("30/minute", description="Sign-in calls from one address; empty: no limit")
+    max_live_jobs: int = Field(1000, description="Jobs of an account that may run at once")
+    max_stored_jobs: int = Field(1_000_000, description="Jobs that an account may keep")
+    max_components: int = Field(10_000, description="Apps and engines that an account may keep")
+    max_secrets: int = Field(1000, description="Secrets that an account may keep")
+    max_cache_mib: int = Field(102_400, description="Bytes that an owner's cache may hold by uploads")
     max_body_mib: int = Field(64, description="Largest JSON body")
     max_upload_mib: int = Field(20_480, description="Largest uploaded or fetched source")
     max_chunks: int = Field(1_000_000, description="Most chunks a job may have")

@@ -1,4 +1,4 @@
-"""Write the revision that brings older databases to storage/tables.py: `python scripts/new_revision.py "Add X to Y"`."""
+"""Write the revision that brings older databases to storage/tables: `python scripts/new_revision.py "Add X to Y"`."""
 
 import sys
 import tempfile

@@ -1,99 +1,9 @@
-"""Every table of the fabric. What a column means that its name doesn't say stands beside it.
+"""Jobs and all that belongs to one: tasks, attempts, images, logs, output."""
 
-Migrations under `storage/migrations` create and change them; a test compares the two.
-"""
-
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Boolean,
-    Column,
-    Float,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-    text,
-)
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, String, Table, Text, text
 
 from storage.columns import Instant
-
-Json = JSON().with_variant(JSONB(), "postgresql")
-BigId = BigInteger().with_variant(Integer(), "sqlite")
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-accounts = Table(
-    "accounts",
-    metadata,
-    Column("id", String(36), primary_key=True),
-    Column("user_name", String(64), nullable=False, unique=True),
-    Column("email", String(254), nullable=False, server_default=""),
-    Column("weight", Float, nullable=False, server_default="1"),  # share of the machines among owners
-    Column("created_at", Instant, nullable=False),
-    Column("deleted_at", Instant),
-)
-
-api_keys = Table(
-    "api_keys",
-    metadata,
-    Column("id", String(36), primary_key=True),
-    Column("account_id", ForeignKey("accounts.id"), nullable=False, index=True),
-    Column("name", String(200), nullable=False),
-    Column("key_hash", String(64), nullable=False, unique=True),  # SHA-256 of a 256-bit random key, hex
-    Column("created_at", Instant, nullable=False),
-    Column("expires_at", Instant),
-    Column("revoked_at", Instant),
-)
-
-components = Table(
-    "components",
-    metadata,
-    Column("id", String(36), primary_key=True),
-    Column("owner_id", ForeignKey("accounts.id")),  # null: built in
-    Column("kind", String(12), nullable=False),  # app, partitioner, assembler
-    Column("name", String(64), nullable=False),
-    Column("major", Integer, nullable=False),
-    Column("minor", Integer, nullable=False),
-    Column("active", Boolean, nullable=False),
-    Column("is_public", Boolean, nullable=False, server_default=text("false")),
-    Column(
-        "passthrough", Boolean, nullable=False, server_default=text("false")
-    ),  # built in; never starts a process
-    Column("revision", Integer, nullable=False),
-    Column("manifest", Json, nullable=False),  # gridloom.manifests.Manifest as JSON
-    Column("schema", Json),  # schema.json of the package
-    Column("archive_key", String(1024), nullable=False),
-    Column("digest", String(44), nullable=False),  # SHA-256 of the uploaded archive, base64
-    Column("created_at", Instant, nullable=False),
-    Column("updated_at", Instant, nullable=False),
-    Column("deleted_at", Instant),
-    Index("ix_components_lookup", "name", "kind", "owner_id"),
-    UniqueConstraint("owner_id", "kind", "name", "major", "minor"),
-)
-
-templates = Table(
-    "templates",
-    metadata,
-    Column("owner_id", ForeignKey("accounts.id"), primary_key=True),
-    Column("id", String(200), primary_key=True),
-    Column("body", Json, nullable=False),  # gridloom.templates.Template as JSON
-    Column("is_public", Boolean, nullable=False, server_default=text("false")),
-    Column("created_at", Instant, nullable=False),
-    Column("updated_at", Instant, nullable=False),
-)
+from storage.tables.base import BigId, Json, metadata
 
 jobs = Table(
     "jobs",
@@ -125,6 +35,9 @@ jobs = Table(
     Column("chunks", Integer, nullable=False, server_default="0"),
     Column("completed", Integer, nullable=False, server_default="0"),
     Column("busy_s", Float, nullable=False, server_default="0"),  # sum of the completed tasks' run times
+    Column(
+        "price", BigInteger, nullable=False, server_default="0"
+    ),  # 1e-8 chips; sum of its app tasks' prices
     Column("spent", Json),  # gridloom.phases.Sums of the completed app tasks
     Column("total", Integer),  # chunks, once the partitioner has ended
     Column("output_epoch", Integer),  # the assemble attempt whose output counts
@@ -177,6 +90,7 @@ tasks = Table(
     Column("results", Json),  # list of [name, size, key, offset]
     Column("cpu_s", Float),
     Column("peak_memory_mib", Float),
+    Column("price", BigInteger),  # 1e-8 chips
     Column("spent", Json),  # gridloom.wire.Spent, without what is as usual
     # The last two let dispatch read nothing but the index; SQLite would else go through all of a job's tasks.
     Index("ix_tasks_todo", "job_id", "stage", "state", "chunk", "not_before", "infra_failures"),
@@ -224,6 +138,9 @@ log_segments = Table(
     Column("first_chunk", Integer, nullable=False),
     Column("last_chunk", Integer, nullable=False),
     Column("lines", Integer, nullable=False),
+    Column("levels", Integer, nullable=False, server_default="0"),  # bits of gridloom.logs.LEVELS that occur
+    Column("first_at", Instant, nullable=False, server_default="0"),
+    Column("last_at", Instant, nullable=False, server_default="0"),
     Column("key", String(1024), nullable=False),
     Column("offset", BigInteger, nullable=False),
     Column("size", BigInteger, nullable=False),
@@ -241,39 +158,4 @@ outputs = Table(
     Column("key", String(1024), nullable=False),
     Column("offset", BigInteger, nullable=False),
     sqlite_with_rowid=False,
-)
-
-workers = Table(
-    "workers",
-    metadata,
-    Column("id", String(64), primary_key=True),
-    Column("name", String(200), nullable=False, index=True),
-    Column("incarnation", String(64), nullable=False),
-    Column("token_hash", String(64), nullable=False, unique=True),
-    Column("state", String(10), nullable=False),  # live, gone
-    Column("host", String(255), nullable=False),
-    Column("runner", String(32), nullable=False),
-    Column("isolation", String(64), nullable=False),
-    Column("version", String(32), nullable=False),
-    Column("slots", Integer, nullable=False),
-    Column("cores", Float, nullable=False),
-    Column("memory_mib", Integer, nullable=False),
-    Column("gpus", Json, nullable=False),
-    Column("started_at", Instant, nullable=False),
-    Column("seen_at", Instant, nullable=False),
-)
-
-worker_metrics = Table(
-    "worker_metrics",  # apart from workers, whose rows are read every round
-    metadata,
-    Column("worker_id", ForeignKey("workers.id"), primary_key=True),
-    Column("text", Text, nullable=False),  # Prometheus text format, as the worker sent it
-)
-
-locks = Table(
-    "locks",  # leadership by lease
-    metadata,
-    Column("name", String(64), primary_key=True),
-    Column("holder", String(64), nullable=False),
-    Column("until", Instant, nullable=False),
 )

@@ -1,0 +1,7 @@
+"""/api_keys: issue, list, revoke."""
+
+from fastapi import APIRouter
+
+from api.json_route import JsonRoute
+
+router = APIRouter(route_class=JsonRoute, tags=["API Keys"])

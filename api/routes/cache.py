@@ -1,0 +1,7 @@
+"""/cache: browse, upload and delete what tasks find in their cache folders."""
+
+from fastapi import APIRouter
+
+from api.json_route import JsonRoute
+
+router = APIRouter(route_class=JsonRoute, tags=["Cache"])

@@ -1,0 +1,50 @@
+"""Every table of the fabric, by topic. What a column means that its name doesn't say stands beside it.
+
+Migrations under `storage/migrations` create and change them; a test compares the two.
+"""
+
+from storage.tables.accounts import (
+    accounts,
+    api_keys,
+    audit_log,
+    contact_messages,
+    ended_tokens,
+    oauth_codes,
+    one_time_codes,
+    secrets,
+    sessions,
+)
+from storage.tables.base import metadata
+from storage.tables.components import components, templates
+from storage.tables.jobs import attempts, image_pins, jobs, log_segments, outputs, tasks
+from storage.tables.wallet import balances, coupons, entries, reservations, transactions
+from storage.tables.workers import locks, worker_metrics, workers
+
+__all__ = [
+    "accounts",
+    "api_keys",
+    "attempts",
+    "audit_log",
+    "balances",
+    "components",
+    "contact_messages",
+    "coupons",
+    "ended_tokens",
+    "entries",
+    "image_pins",
+    "jobs",
+    "locks",
+    "log_segments",
+    "metadata",
+    "oauth_codes",
+    "one_time_codes",
+    "outputs",
+    "reservations",
+    "secrets",
+    "sessions",
+    "tasks",
+    "templates",
+    "transactions",
+    "worker_metrics",
+    "workers",
+]
