@@ -51,6 +51,8 @@ class ComponentRow:
     digest: str
     created_at: datetime
     updated_at: datetime
+    sealed_token: bytes | None = None  # with the manifest's registry token, which `manifest` leaves out
+    token_master_id: str | None = None
 
     @property
     def version(self) -> str:
