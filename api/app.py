@@ -53,6 +53,7 @@ from api.routes import (
     users,
     wallet,
 )
+from api.protobuf import ProtobufAnswers
 from api.tokens import TokenGate, derive_key
 from api.worker_gate import WorkerGate
 from broker.wakeup import Wakeup
@@ -123,6 +124,7 @@ def create_app(settings: Settings, context: Context | None = None) -> FastAPI:
         max_body_size=settings.max_body_mib * _MIB,
     )
     app.state.settings, app.state.context = settings, context
+    app.add_middleware(ProtobufAnswers)
     errors.install(app)
     app.add_middleware(
         CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], expose_headers=["*"]

@@ -1,4 +1,4 @@
-"""The route class of every public router: JSON that both databases can keep, or 400."""
+"""The route class of every public router: JSON that both databases can keep, or a message of it, or 400."""
 
 import json
 from collections.abc import Callable, Coroutine
@@ -6,7 +6,9 @@ from typing import Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from google.protobuf.message import Message
 
+from api import protobuf
 from gridloom import lenient_json
 
 
@@ -19,16 +21,32 @@ class JsonRequest(Request):
         Raises:
             json.JSONDecodeError: when it is not such JSON; FastAPI answers 400.
         """
+        return _parsed(await self.body())
+
+
+class MessageRequest(Request):
+    """Reads its body as a message of `kind`, or as nothing where the route takes no body."""
+
+    kind: type[Message] | None
+
+    async def json(self) -> Any:
+        """Return the JSON of the message.
+
+        Raises:
+            json.JSONDecodeError: when the body is not such a message; FastAPI answers 400.
+        """
         try:
-            return lenient_json.parse(await self.body(), trailing_commas=False)
-        except json.JSONDecodeError:
-            raise
+            members = protobuf.as_json(self.kind, await self.body())
         except ValueError as error:
             raise json.JSONDecodeError(str(error), "", 0) from None
+        return _parsed(json.dumps(members).encode())
 
 
 class JsonRoute(APIRoute):
-    """A route whose body is read by `JsonRequest`, whatever it says it is: `curl -d` and old clients call it a form."""
+    """A route whose body is read by `JsonRequest`, whatever it says it is: `curl -d` and old clients call it a form.
+
+    Only a body that calls itself a protobuf message is read as one.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return FastAPI's own handler behind the stricter request."""
@@ -37,6 +55,19 @@ class JsonRoute(APIRoute):
         async def strict(request: Request) -> Response:
             others = [(name, value) for name, value in request.scope["headers"] if name != b"content-type"]
             scope = dict(request.scope, headers=[*others, (b"content-type", b"application/json")])
+            if request.headers.get("content-type", "").partition(";")[0].strip() == protobuf.MEDIA_TYPE:
+                read = MessageRequest(scope, request.receive)
+                read.kind = protobuf.body_message(self)
+                return await handler(read)
             return await handler(JsonRequest(scope, request.receive))
 
         return strict
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return lenient_json.parse(body, trailing_commas=False)
+    except json.JSONDecodeError:
+        raise
+    except ValueError as error:
+        raise json.JSONDecodeError(str(error), "", 0) from None
