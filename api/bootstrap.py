@@ -11,12 +11,12 @@ from sqlalchemy import Connection
 
 from api.context import Context
 from api.push import judged, kept, stored
-from api.tokens import hash_key
+from api.tokens import ADMIN, hash_key
 from engines.catalog import builtin_packages
 from gridloom.archives import pack_component, read_component
 from gridloom.ids import new_token
 from storage.migrate import take_setup_lock
-from storage.repositories import accounts
+from storage.repositories import accounts, api_keys
 
 log = structlog.get_logger()
 
@@ -40,8 +40,8 @@ def first_account(context: Context) -> None:
 
     def create(connection: Connection) -> None:
         take_setup_lock(connection)
-        account_id = accounts.create_account(connection, USER_NAME)
-        accounts.add_key(connection, account_id, name="first key", key_hash=hash_key(api_key))
+        account_id = accounts.create_account(connection, USER_NAME, {"role": ADMIN})
+        api_keys.add(connection, account_id, name="first key", key_hash=hash_key(api_key))
 
     context.writer.run(create)
     log.info("account_created", user=USER_NAME, credentials=str(path))

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.security import APIKeyHeader
 
 from api import tokens
 from api.context import Context
 from api.errors import request_id_of
-from gridloom.errors import BadInput
+from gridloom.errors import BadInput, Forbidden
 from storage.spans import Span
 
 DEFAULT_ROWS = 100
@@ -65,12 +66,30 @@ async def _request_id(request: Request) -> str:
     return request_id_of(request)
 
 
-def _caller(request: Request, authorization: Annotated[str | None, Depends(_authorization)]) -> tokens.Caller:
+async def _gate(request: Request) -> tokens.TokenGate:
     gate: tokens.TokenGate = request.app.state.gate
-    return gate.caller(authorization or "")
+    return gate
+
+
+GateDep = Annotated[tokens.TokenGate, Depends(_gate)]
+
+
+async def _caller(
+    gate: GateDep, authorization: Annotated[str | None, Depends(_authorization)]
+) -> tokens.Caller:
+    header = authorization or ""
+    known = gate.remembered(header)
+    return known if known is not None else await run_in_threadpool(gate.caller, header)
+
+
+async def _admin(caller: Annotated[tokens.Caller, Depends(_caller)]) -> tokens.Caller:
+    if caller.role != tokens.ADMIN:
+        raise Forbidden("this call is for accounts with the role admin")
+    return caller
 
 
 ContextDep = Annotated[Context, Depends(_context)]
 CallerDep = Annotated[tokens.Caller, Depends(_caller)]
+AdminDep = Annotated[tokens.Caller, Depends(_admin)]
 RequestIdDep = Annotated[str, Depends(_request_id)]
 PageDep = Annotated[Page, Depends(_page)]

@@ -1,32 +1,38 @@
-"""Access tokens: signed with a key derived from the installation's secret, checked against the API key they came from."""
+"""Access tokens: signed with a key derived from the installation's secret, checked against what they came from."""
 
 import hashlib
 import hmac
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import jwt
 
 from gridloom.errors import Unauthorized
 from gridloom.ids import new_uuid
 from storage.db import Database
-from storage.repositories import accounts
+from storage.repositories import credentials
 
 LIFETIME_S = 3600
-_REMEMBER_S = 5.0  #: how long a revoked key may go unnoticed
-_REMEMBERED_KEYS = 10_000
+ADMIN = "admin"
+_REMEMBER_S = 5.0  #: how long it may go unnoticed that another process revoked, disabled or signed out
+_REMEMBERED_TOKENS = 10_000
 _ALGORITHM = "HS256"
 _REFUSAL = "a valid access token is needed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who makes a call."""
+    """Who makes a call, and by which token."""
 
     account_id: str
-    key_id: str
     user_name: str
+    role: str  #: user, admin
+    credential_id: str  #: of the API key or the session
+    session_id: str  #: empty: the token came from an API key
+    token_id: str
+    expires_at: datetime
 
 
 def derive_key(secret: str, label: str) -> bytes:
@@ -35,68 +41,91 @@ def derive_key(secret: str, label: str) -> bytes:
 
 
 def hash_key(api_key: str) -> str:
-    """Return the SHA-256 of an API key, hex; keys are 256 random bits, so nothing slower is needed."""
+    """Return the SHA-256 of a token of 256 random bits, hex; nothing slower is needed."""
     return hashlib.sha256(api_key.encode()).hexdigest()
 
 
 class TokenGate:
-    """Exchanges API keys for access tokens and tells who sent one."""
+    """Gives access tokens and tells who sent one; a token that it knows costs no query for a few seconds."""
 
     def __init__(self, database: Database, secret: str) -> None:
         self._database = database
         self._key = derive_key(secret, "gridloom access token")
-        self._known: dict[str, tuple[float, Caller | None]] = {}
+        self._known: dict[str, tuple[float, Caller]] = {}
 
     def exchange(self, api_key: str) -> str:
-        """Return an access token that lives `LIFETIME_S` seconds.
+        """Return an access token of an API key.
 
         Raises:
-            Unauthorized: when the key is unknown, expired or revoked.
+            Unauthorized: when the key is unknown, expired or revoked, or its account disabled.
         """
         with self._database.read() as connection:
-            key = accounts.key_by_hash(connection, hash_key(api_key.strip()))
+            key = credentials.key_by_hash(connection, hash_key(api_key.strip()))
         if key is None or not key.usable(datetime.now(UTC)):
             raise Unauthorized("the API key is unknown, expired or revoked")
-        now = int(time.time())
-        claims = {
-            "sub": key.account_id,
-            "kid": key.id,
-            "iat": now,
-            "exp": now + LIFETIME_S,
-            "jti": new_uuid(),
-        }
-        return jwt.encode(claims, self._key, algorithm=_ALGORITHM)
+        return self._issue({"sub": key.account_id, "kid": key.id})
+
+    def issue(self, account_id: str, session_id: str) -> str:
+        """Return an access token of a session; like every one it lives `LIFETIME_S` seconds."""
+        return self._issue({"sub": account_id, "sid": session_id})
+
+    def remembered(self, authorization: str) -> Caller | None:
+        """Return who sent this header when that is known without the database."""
+        until, caller = self._known.get(_token_of(authorization), (0.0, None))
+        return caller if time.monotonic() < until else None
 
     def caller(self, authorization: str) -> Caller:
         """Return who sent this Authorization header, `<token>` or `Bearer <token>`.
 
         Raises:
-            Unauthorized: when the token is missing, broken or expired, or its API key is no longer good.
+            Unauthorized: when the token is missing, broken, expired or signed out, or its origin is no longer good.
         """
-        scheme, _, rest = authorization.strip().partition(" ")
-        token = rest.strip() if scheme.lower() == "bearer" else authorization.strip()
+        caller = self.remembered(authorization)
+        if caller is not None:
+            return caller
+        token, known = _token_of(authorization), self._known
+        caller = self._check(self._claims(token))
+        if len(known) >= _REMEMBERED_TOKENS:
+            known.clear()
+        left_s = (caller.expires_at - datetime.now(UTC)).total_seconds()
+        # After `forget` meanwhile, this writes into the dictionary that nobody reads any more.
+        known[token] = (time.monotonic() + min(_REMEMBER_S, left_s), caller)
+        return caller
+
+    def forget(self) -> None:
+        """Ask the database anew for every token: something was revoked, disabled or signed out."""
+        self._known = {}
+
+    def _issue(self, origin: dict[str, str]) -> str:
+        now = int(time.time())
+        claims = origin | {"iat": now, "exp": now + LIFETIME_S, "jti": new_uuid()}
+        return jwt.encode(claims, self._key, algorithm=_ALGORITHM)
+
+    def _claims(self, token: str) -> dict[str, Any]:
         try:
-            claims = jwt.decode(
-                token, self._key, algorithms=[_ALGORITHM], options={"require": ["exp", "sub", "kid"]}
+            return jwt.decode(
+                token, self._key, algorithms=[_ALGORITHM], options={"require": ["exp", "sub", "jti"]}
             )
         except jwt.InvalidTokenError:
             raise Unauthorized(_REFUSAL) from None
-        caller = self._caller_of_key(str(claims["kid"]))
-        if caller is None or caller.account_id != claims["sub"]:
-            raise Unauthorized(_REFUSAL)
-        return caller
 
-    def _caller_of_key(self, key_id: str) -> Caller | None:
-        now = time.monotonic()
-        until, caller = self._known.get(key_id, (0.0, None))
-        if now < until:
-            return caller
+    def _check(self, claims: dict[str, Any]) -> Caller:
+        key_id, session_id = str(claims.get("kid", "")), str(claims.get("sid", ""))
         with self._database.read() as connection:
-            key = accounts.key_by_id(connection, key_id)
-        caller = None
-        if key is not None and key.usable(datetime.now(UTC)):
-            caller = Caller(account_id=key.account_id, key_id=key.id, user_name=key.user_name)
-        if len(self._known) >= _REMEMBERED_KEYS:
-            self._known.clear()
-        self._known[key_id] = (now + _REMEMBER_S, caller)
-        return caller
+            found = credentials.of_token(connection, claims["jti"], key_id=key_id, session_id=session_id)
+        if found is None or found.account_id != claims["sub"] or not found.usable(datetime.now(UTC)):
+            raise Unauthorized(_REFUSAL)
+        return Caller(
+            account_id=found.account_id,
+            user_name=found.user_name,
+            role=found.role,
+            credential_id=found.id,
+            session_id=session_id,
+            token_id=claims["jti"],
+            expires_at=datetime.fromtimestamp(claims["exp"], UTC),
+        )
+
+
+def _token_of(authorization: str) -> str:
+    scheme, _, rest = authorization.strip().partition(" ")
+    return rest.strip() if scheme.lower() == "bearer" else authorization.strip()

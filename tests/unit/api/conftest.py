@@ -18,7 +18,7 @@ from api.tokens import hash_key
 from gridloom.archives import pack_component
 from gridloom.ids import new_token
 from gridloom.settings import Settings
-from storage.repositories import accounts
+from storage.repositories import accounts, api_keys
 
 
 class Client:
@@ -55,7 +55,7 @@ class Client:
 
         def create(connection: Any) -> None:
             account_id = accounts.create_account(connection, name)
-            accounts.add_key(connection, account_id, name="test", key_hash=hash_key(api_key))
+            api_keys.add(connection, account_id, name="test", key_hash=hash_key(api_key))
 
         self.context.writer.run(create)
         token = self.post("/v1/auth/access_token", json={"apiKey": api_key}).json()["token"]

@@ -1,6 +1,8 @@
+import json
+
 import pytest
 
-from api.deps import DEFAULT_ROWS, MOST_ROWS, Page
+from api.deps import DEFAULT_ROWS, MOST_ROWS, AdminDep, Page
 from gridloom.errors import BadInput
 
 
@@ -33,3 +35,15 @@ def test_an_order_is_read_in_either_spelling(text, order_by, descending):
 def test_what_makes_no_page_is_refused(limit, offset, order_by):
     with pytest.raises(BadInput):
         Page.of(limit, offset, order_by)
+
+
+def test_a_call_for_admins_is_refused_to_everyone_else(anonymous, ada):
+    @anonymous.app.get("/secret")
+    def secret(caller: AdminDep) -> str:
+        return caller.user_name
+
+    api_key = json.loads(anonymous.context.settings.bootstrap_file.read_text())["apiKey"]
+    token = anonymous.post("/v1/auth/access_token", json={"apiKey": api_key}).json()["token"]
+    assert anonymous.get("/secret", headers={"Authorization": token}).json() == "admin"
+    assert ada.get("/secret").status_code == 403
+    assert anonymous.get("/secret").status_code == 401

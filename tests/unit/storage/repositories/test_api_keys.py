@@ -1,0 +1,31 @@
+import pytest
+
+from storage.repositories import accounts, api_keys
+
+
+@pytest.fixture
+def ada(connection):
+    return accounts.create_account(connection, "ada")
+
+
+@pytest.fixture
+def bob(connection):
+    return accounts.create_account(connection, "bob")
+
+
+def test_a_list_holds_the_accounts_own_keys_the_newest_first(connection, ada, bob):
+    first, second = (api_keys.add(connection, ada, name=it, key_hash=it) for it in ("a", "b"))
+    api_keys.add(connection, bob, name="c", key_hash="c")
+    api_keys.revoke(connection, ada, first)
+    rows = api_keys.listed(connection, ada)
+    assert [(row.id, row.revoked_at is None) for row in rows] == [(second, True), (first, False)]
+
+
+def test_only_the_owner_revokes_a_key_and_the_first_time_stays(connection, ada, bob):
+    key_id = api_keys.add(connection, ada, name="a", key_hash="a")
+    assert not api_keys.revoke(connection, bob, key_id)
+    assert api_keys.find(connection, ada, key_id).revoked_at is None
+    assert api_keys.revoke(connection, ada, key_id)
+    revoked_at = api_keys.find(connection, ada, key_id).revoked_at
+    assert api_keys.revoke(connection, ada, key_id)
+    assert api_keys.find(connection, ada, key_id).revoked_at == revoked_at
