@@ -6,6 +6,7 @@ Routes know JSON alone; the messages of `api/proto/gridloom.proto` have the same
 import json
 from collections.abc import Iterator
 from inspect import isclass
+from pathlib import Path
 from typing import Any, get_args
 
 from fastapi.routing import APIRoute
@@ -21,6 +22,7 @@ from api.shapes.base import ErrorBody
 from api.shapes.jobs import NameRequest
 
 MEDIA_TYPE = "application/x-protobuf"
+PROTO_FILE = Path(gridloom_pb2.__file__).with_name("gridloom.proto")
 BARE_BODIES: dict[str, type[BaseModel]] = {"set_job_name": NameRequest}
 """The messages of operations whose JSON body may be something else than an object, by the route's function."""
 

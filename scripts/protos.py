@@ -23,10 +23,9 @@ from pydantic import BaseModel
 
 from api.app import public_apis
 from api.protobuf import BARE_BODIES
-from api.shapes.base import ErrorBody
+from api.protobuf import PROTO_FILE as FILE
+from api.shapes.base import ErrorBody, InfoResponse
 
-FOLDER = Path(__file__).parents[1] / "api/proto"
-FILE = FOLDER / "gridloom.proto"
 _HEAD = """// The messages of Gridloom's public APIs, for the media type application/x-protobuf.
 //
 // Each has the fields of the JSON object of the same name; scripts/protos.py writes this file.
@@ -81,7 +80,7 @@ def shapes() -> dict[str, type[BaseModel]]:
                     bodies = [route.body_field.field_info.annotation] if route.body_field else []
                     for annotation in (route.response_model, *bodies):
                         _collect(annotation, found)
-    for always in (ErrorBody, *BARE_BODIES.values()):
+    for always in (ErrorBody, InfoResponse, *BARE_BODIES.values()):
         _collect(always, found)
     return found
 
@@ -187,7 +186,7 @@ def main() -> None:
         sys.exit("api/proto: run scripts/protos.py" if new != old else 0)
     module = compiled(new)
     FILE.write_text(new)
-    (FOLDER / f"{FILE.stem}_pb2.py").write_text(module)
+    FILE.with_name(f"{FILE.stem}_pb2.py").write_text(module)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,19 @@
 """/info, /docs/ and /docs/swagger.json of every public API."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 from fastapi import APIRouter
-from fastapi.openapi.utils import get_openapi
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 
 from api.deps import CallerDep
+from api.json_route import JsonRoute
+from api.protobuf import PROTO_FILE
 from api.shapes.base import InfoResponse, Version
+from api.specification import specification
 from gridloom.version import VERSION
 
 
@@ -22,7 +25,7 @@ class PublicApi:
     routers: tuple[APIRouter, ...]
 
 
-info_router = APIRouter(tags=["Meta"])
+info_router = APIRouter(route_class=JsonRoute, tags=["Meta"])
 
 
 @info_router.get("/info")
@@ -35,18 +38,24 @@ async def info(_: CallerDep) -> InfoResponse:
 def docs_router(prefix: str, api: PublicApi) -> APIRouter:
     """Return the routes that describe `api`, which need no token."""
     router = APIRouter(include_in_schema=False)
+    routes = [route for part in (*api.routers, info_router) for route in part.routes]
 
-    def specification() -> dict[str, Any]:
-        routes = [route for part in (*api.routers, info_router) for route in part.routes]
-        return get_openapi(title=api.title, version=VERSION, routes=routes, servers=[{"url": prefix}])
+    @functools.cache
+    def described() -> dict[str, Any]:
+        return specification(api.title, prefix, routes)
 
     @router.get("/docs/swagger.json")
     def swagger() -> JSONResponse:
-        return JSONResponse(specification())
+        return JSONResponse(described())
 
+    @router.get("/docs/gridloom.proto")
+    def messages() -> PlainTextResponse:
+        return PlainTextResponse(PROTO_FILE.read_text())
+
+    @router.get("/docs")
     @router.get("/docs/")
     def browser() -> HTMLResponse:
-        return HTMLResponse(_page(api.title, prefix, specification()))
+        return HTMLResponse(_page(api.title, prefix, described()))
 
     return router
 
@@ -61,5 +70,5 @@ def _page(title: str, prefix: str, specification: Mapping[str, Any]) -> str:
     return (
         f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{escape(title)}</title>"
         "<style>body{font:16px sans-serif;margin:2em}td{padding:.3em 1em .3em 0;vertical-align:top}</style>"
-        f"<h1>{escape(title)}</h1><p><a href='swagger.json'>swagger.json</a></p><table>{rows}</table></html>"
+        f"<h1>{escape(title)}</h1><p><a href='{prefix}/docs/swagger.json'>swagger.json</a> <a href='{prefix}/docs/gridloom.proto'>gridloom.proto</a></p><table>{rows}</table></html>"
     )

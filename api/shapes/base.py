@@ -40,6 +40,14 @@ class ErrorBody(GenericResponse):
     details: list[dict[str, Any]] = []
 
 
+class RpcStatus(Shape):
+    """What generated clients expect of an answer that the specification does not list."""
+
+    code: int
+    message: str
+    details: list[dict[str, Any]] = []
+
+
 class PaginatedResponse(Shape):
     """Where a list's rows lie among all that match."""
 
