@@ -19,6 +19,8 @@ ENGINES: tuple[Kind, ...] = ("partitioner", "assembler")
 ANY: tuple[Kind, ...] = (*APPS, *ENGINES)
 BUILT_IN_USER = "gridloom"  #: shown as the owner's name of built-in engines
 
+_LIVE = components.c.deleted_at.is_(None)
+
 ORDERS: dict[str, ColumnElement[Any]] = {
     "created_at": components.c.created_at,
     "updated_at": components.c.updated_at,
@@ -87,7 +89,6 @@ def save(connection: Connection, component_id: str, new: NewComponent) -> None:
         "digest": new.digest,
         "passthrough": new.passthrough,
         "updated_at": now,
-        "deleted_at": None,
         "revision": components.c.revision + 1,
     }
     identity = {
@@ -98,6 +99,7 @@ def save(connection: Connection, component_id: str, new: NewComponent) -> None:
         "minor": manifest.minor,
     }
     same = [components.c[name].is_not_distinct_from(value) for name, value in identity.items()]
+    same.append(_LIVE)
     if connection.execute(update(components).where(*same).values(content)).rowcount:
         return
     fresh = {
@@ -111,7 +113,7 @@ def save(connection: Connection, component_id: str, new: NewComponent) -> None:
     connection.execute(
         insert_into(connection, components)
         .values(identity | content | fresh)
-        .on_conflict_do_update(index_elements=list(identity), set_=content)
+        .on_conflict_do_update(index_elements=list(identity), index_where=_LIVE, set_=content)
     )
 
 
@@ -184,7 +186,7 @@ def set_active(connection: Connection, component_id: str, *, active: bool) -> No
 _ROWS = (
     select(*(column for column in components.c if column.name != "deleted_at"), accounts.c.user_name)
     .join_from(components, accounts, isouter=True)
-    .where(components.c.deleted_at.is_(None))
+    .where(_LIVE)
 )
 
 

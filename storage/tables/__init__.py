@@ -15,7 +15,7 @@ from storage.tables.accounts import (
     sessions,
 )
 from storage.tables.base import metadata
-from storage.tables.components import components, templates
+from storage.tables.components import cache_files, cache_scopes, components, templates
 from storage.tables.jobs import attempts, image_pins, jobs, log_segments, outputs, tasks
 from storage.tables.wallet import balances, coupons, entries, reservations, transactions
 from storage.tables.workers import locks, worker_metrics, workers
@@ -26,6 +26,8 @@ __all__ = [
     "attempts",
     "audit_log",
     "balances",
+    "cache_files",
+    "cache_scopes",
     "components",
     "contact_messages",
     "coupons",

@@ -1,6 +1,7 @@
 """What users upload: components and templates."""
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     ForeignKey,
@@ -9,7 +10,6 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Table,
-    UniqueConstraint,
     text,
 )
 
@@ -43,7 +43,18 @@ components = Table(
     Column("updated_at", Instant, nullable=False),
     Column("deleted_at", Instant),
     Index("ix_components_lookup", "name", "kind", "owner_id"),
-    UniqueConstraint("owner_id", "kind", "name", "major", "minor"),
+    # A deleted one stays for the jobs that were planned with it, and its name is free again.
+    Index(
+        "ix_components_identity",
+        "owner_id",
+        "kind",
+        "name",
+        "major",
+        "minor",
+        unique=True,
+        sqlite_where=text("deleted_at IS NULL"),
+        postgresql_where=text("deleted_at IS NULL"),
+    ),
 )
 
 templates = Table(
@@ -55,4 +66,22 @@ templates = Table(
     Column("is_public", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+)
+
+cache_files = Table(
+    "cache_files",  # what users uploaded for their tasks' cache folders; what tasks write there stays on its machine
+    metadata,
+    Column("scope", String(36), primary_key=True),  # an account's id, or `shared`
+    Column("path", String(1024), primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("key", String(1024), nullable=False),
+    Column("updated_at", Instant, nullable=False),
+)
+
+cache_scopes = Table(
+    "cache_scopes",
+    metadata,
+    Column("scope", String(36), primary_key=True),
+    Column("version", BigInteger, nullable=False),  # grows with every change of the scope's files
 )

@@ -170,14 +170,14 @@ def _create_components() -> None:
         sa.Column("deleted_at", Instant(), nullable=True),
         sa.ForeignKeyConstraint(["owner_id"], ["accounts.id"], name=op.f("fk_components_owner_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_components")),
-        sa.UniqueConstraint(
-            "owner_id",
-            "kind",
-            "name",
-            "major",
-            "minor",
-            name=op.f("uq_components_owner_id_kind_name_major_minor"),
-        ),
+    )
+    op.create_index(
+        "ix_components_identity",
+        "components",
+        ["owner_id", "kind", "name", "major", "minor"],
+        unique=True,
+        sqlite_where=sa.text("deleted_at IS NULL"),
+        postgresql_where=sa.text("deleted_at IS NULL"),
     )
     op.create_index("ix_components_lookup", "components", ["name", "kind", "owner_id"], unique=False)
 

@@ -29,6 +29,7 @@ def upgrade() -> None:
         _create_secrets,
         _create_sessions,
         _create_reservations,
+        _create_cache,
     ):
         create()
 
@@ -36,6 +37,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop the tables."""
     for table in (
+        "cache_scopes",
+        "cache_files",
         "reservations",
         "sessions",
         "secrets",
@@ -242,3 +245,22 @@ def _create_reservations() -> None:
         sa.PrimaryKeyConstraint("job_id", name=op.f("pk_reservations")),
     )
     op.create_index(op.f("ix_reservations_account"), "reservations", ["account"], unique=False)
+
+
+def _create_cache() -> None:
+    op.create_table(
+        "cache_files",
+        sa.Column("scope", sa.String(length=36), nullable=False),
+        sa.Column("path", sa.String(length=1024), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("key", sa.String(length=1024), nullable=False),
+        sa.Column("updated_at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("scope", "path", name=op.f("pk_cache_files")),
+    )
+    op.create_table(
+        "cache_scopes",
+        sa.Column("scope", sa.String(length=36), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("scope", name=op.f("pk_cache_scopes")),
+    )
