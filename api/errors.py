@@ -17,11 +17,11 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.shapes.base import ErrorBody, ErrorDetail
-from gridloom.errors import BadInput, GridloomError
+from gridloom.errors import BadInput, GridloomError, TooMany
 
 log = structlog.get_logger()
 
-_GRPC_CODES = {400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 409: 10, 413: 8, 500: 13, 503: 14}
+_GRPC_CODES = {400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 409: 10, 413: 8, 429: 8, 500: 13, 503: 14}
 _UNKNOWN = 2
 _RETRY_AFTER_S = 1
 
@@ -111,7 +111,10 @@ async def _on_fabric_error(request: Request, error: Exception) -> JSONResponse:
             error=str(error),
         )
     field = error.field if isinstance(error, BadInput) else ""
-    return render(request_id_of(request), error.status, error.message, field)
+    answer = render(request_id_of(request), error.status, error.message, field)
+    if isinstance(error, TooMany):
+        answer.headers["Retry-After"] = str(error.retry_after_s)
+    return answer
 
 
 async def _on_database_away(request: Request, error: Exception) -> JSONResponse:

@@ -12,9 +12,12 @@
       NotFound                     404
         BlobMissing                404   the object store has no such key
       TooLarge                     413
+      TooMany                      429   `retry_after_s` tells when to come back
       Unavailable                  503   retryable: a part of the fabric can't be reached
         StoreUnavailable           503   retryable
           StoreFull                503   retryable; the disk has no space left
+        VaultLocked                503   retryable; the master key that is needed is not here
+      SealBroken                   500   a sealed value was changed, or moved to where it does not belong
       AttemptFailed                -     an attempt ends; `reason` says why
         RunnerFailed               -     the runner itself broke
       LeaseLost                    409   the caller no longer holds what it writes to
@@ -97,6 +100,16 @@ class TooLarge(GridloomError):
     status = 413
 
 
+class TooMany(GridloomError):
+    """Raised when an account or an address makes more calls, or wants more things, than it may."""
+
+    status = 429
+
+    def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class Unavailable(GridloomError):
     """Raised when a part of the fabric can't be reached now."""
 
@@ -110,6 +123,14 @@ class StoreUnavailable(Unavailable):
 
 class StoreFull(StoreUnavailable):
     """Raised when bytes can't be stored because the disk has no space left."""
+
+
+class VaultLocked(Unavailable):
+    """Raised when a secret can't be sealed or opened for want of its master key."""
+
+
+class SealBroken(GridloomError):
+    """Raised when a sealed value was changed, or lies where it does not belong."""
 
 
 class LeaseLost(GridloomError):
@@ -139,12 +160,25 @@ class SetupFailed(GridloomError):
 
 
 class ClientError(GridloomError):
-    """Raised by the HTTP client when the control plane refuses a call; `status` is 0 when it gave no answer."""
+    """Raised by the HTTP client when the control plane refuses a call; `status` is 0 when it gave no answer.
 
-    def __init__(self, message: str, *, status: int = 0, field: str = "") -> None:
+    `code` is OAuth2's word for the refusal, `retry_after_s` the pause that the control plane asked for.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        field: str = "",
+        code: str = "",
+        retry_after_s: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.field = field
+        self.code = code
+        self.retry_after_s = retry_after_s
 
 
 class Unreachable(ClientError):

@@ -80,8 +80,12 @@ class Settings(BaseSettings):
     )
     tls_key: Path | None = Field(None, description="Private key, PEM")
     cors_origins: str = Field("*", description="Origins whose pages may call the APIs, commas between")
-    rate_limit: str = Field("600/second", description="Calls an account may make; empty: no limit")
-    sign_in_limit: str = Field("30/minute", description="Sign-in calls from one address; empty: no limit")
+    rate_limit: str = Field(
+        "5000/second", description="Calls that an account may make of each control plane; empty: no limit"
+    )
+    sign_in_limit: str = Field(
+        "30/minute", description="Failed sign-ins, codes and sign-ups from one address; empty: no limit"
+    )
     max_live_jobs: int = Field(1000, description="Jobs of an account that may run at once")
     max_stored_jobs: int = Field(1_000_000, description="Jobs that an account may keep")
     max_components: int = Field(10_000, description="Apps and engines that an account may keep")
