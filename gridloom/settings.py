@@ -2,12 +2,19 @@
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gridloom.rates import rate_card
+
 RunnerName = Literal["auto", "docker", "bubblewrap", "process", "mock"]
+
+
+def _priced(gpu_rates: str) -> str:
+    rate_card(gpu_rates)
+    return gpu_rates
 
 
 class Settings(BaseSettings):
@@ -63,7 +70,7 @@ class Settings(BaseSettings):
     signup_credits: Decimal = Field(Decimal(0), ge=0, description="ByteChips that a new account gets")
     chip_price: Decimal = Field(Decimal("0.0331"), gt=0, description="Price of a ByteChip in `currency`")
     currency: str = Field("USD", description="Currency of the wallet")
-    gpu_rates: str = Field(
+    gpu_rates: Annotated[str, AfterValidator(_priced)] = Field(
         "nvidia a100-sxm4-40gb=30,nvidia geforce rtx 4090=12,tesla t4=8",
         description="ByteChips an hour by GPU model: MODEL=RATE, commas between",
     )

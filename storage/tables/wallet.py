@@ -1,4 +1,8 @@
-"""The ledger of ByteChips. Every amount is a whole number of 1e-8 chips."""
+"""Accounts of ByteChips. Every amount is a whole number of 1e-8 chips.
+
+A house account, whose name begins with `house:`, is the other side of every transaction. It has no balance of its own
+but the sum of its entries: a row that everybody locks would make all payments wait for each other.
+"""
 
 from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, String, Table, Text
 
@@ -32,15 +36,21 @@ entries = Table(
     Column("transaction_id", ForeignKey("transactions.id"), nullable=False, index=True),
     Column("account", String(100), nullable=False),  # an account's id, or a house account
     Column("amount", BigInteger, nullable=False),  # positive: received
-    Column("balance", BigInteger, nullable=False),  # after this entry
+    Column("balance", BigInteger),  # after this entry; none of a house account
+    # Copies of the transaction's, so that a list reads this table alone.
+    Column("kind", String(10), nullable=False),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("created_at", Instant, nullable=False),
     Index("ix_entries_account", "account", "id"),
+    Index("ix_entries_created", "account", "created_at", "kind", "amount"),
 )
 
 balances = Table(
-    "balances",  # each is the sum of its account's entries, kept for the lock and the speed
+    "balances",  # each is the sum of an account's entries, kept for the lock and the speed
     metadata,
     Column("account", String(100), primary_key=True),
     Column("amount", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False, server_default=""),  # of its newest transaction
 )
 
 reservations = Table(

@@ -80,6 +80,7 @@ def _create_balances() -> None:
         "balances",
         sa.Column("account", sa.String(length=100), nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("hash", sa.String(length=64), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("account", name=op.f("pk_balances")),
     )
 
@@ -167,13 +168,19 @@ def _create_entries() -> None:
         sa.Column("transaction_id", sa.String(length=36), nullable=False),
         sa.Column("account", sa.String(length=100), nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
-        sa.Column("balance", sa.BigInteger(), nullable=False),
+        sa.Column("balance", sa.BigInteger(), nullable=True),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("description", sa.Text(), server_default="", nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
         sa.ForeignKeyConstraint(
             ["transaction_id"], ["transactions.id"], name=op.f("fk_entries_transaction_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_entries")),
     )
     op.create_index("ix_entries_account", "entries", ["account", "id"], unique=False)
+    op.create_index(
+        "ix_entries_created", "entries", ["account", "created_at", "kind", "amount"], unique=False
+    )
     op.create_index(op.f("ix_entries_transaction_id"), "entries", ["transaction_id"], unique=False)
 
 
@@ -189,6 +196,7 @@ def _create_oauth_codes() -> None:
         sa.Column("challenge", sa.String(length=128), server_default="", nullable=False),
         sa.Column("denied", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("used_at", Instant(), nullable=True),
+        sa.Column("session_id", sa.String(length=36), nullable=True),
         sa.Column("polled_at", Instant(), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("expires_at", Instant(), nullable=False),
@@ -204,6 +212,7 @@ def _create_secrets() -> None:
         sa.Column("owner_id", sa.String(length=36), nullable=False),
         sa.Column("secret_type", sa.String(length=10), nullable=False),
         sa.Column("id", sa.String(length=100), nullable=False),
+        sa.Column("given_type", sa.String(length=10), nullable=False),
         sa.Column("name", sa.String(length=200), server_default="", nullable=False),
         sa.Column("access_key", sa.Text(), server_default="", nullable=False),
         sa.Column("params", _JSON, nullable=False),
