@@ -1,13 +1,24 @@
 """Accounts: who may use the fabric."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy.sql.expression import ColumnElement
 
 from gridloom.ids import new_uuid
-from storage.tables import accounts
+from storage.columns import AnyRow
+from storage.spans import Span, fetch_span
+from storage.tables import accounts, api_keys, sessions
+
+ORDERS: dict[str, ColumnElement[Any]] = {
+    "created_at": accounts.c.created_at,
+    "user_name": accounts.c.user_name,
+    "email": accounts.c.email,
+    "last_login": accounts.c.last_login_at,
+}
+_ALIVE = accounts.c.deleted_at.is_(None)
 
 
 def any_account(connection: Connection) -> bool:
@@ -16,7 +27,64 @@ def any_account(connection: Connection) -> bool:
 
 
 def create_account(connection: Connection, user_name: str, columns: Mapping[str, Any] | None = None) -> str:
-    """Add an account, with `columns` besides its user name, and return its id."""
+    """Add an account, with `columns` besides its user name, and return its id.
+
+    Raises:
+        IntegrityError: when the user name or the e-mail is taken.
+    """
     fixed = {"id": new_uuid(), "user_name": user_name, "created_at": datetime.now(UTC)}
     connection.execute(insert(accounts).values({**(columns or {}), **fixed}))
     return str(fixed["id"])
+
+
+def by_id(connection: Connection, account_id: str) -> AnyRow | None:
+    """Return the account with this id."""
+    return _one(connection, accounts.c.id == account_id)
+
+
+def by_email(connection: Connection, email: str) -> AnyRow | None:
+    """Return the account with this e-mail, which is in lower case."""
+    return _one(connection, accounts.c.email == email)
+
+
+def by_subject(connection: Connection, provider: str, subject: str) -> AnyRow | None:
+    """Return the account that is linked to a user of an OpenID provider."""
+    return _one(connection, (accounts.c.provider == provider) & (accounts.c.subject == subject))
+
+
+def name_taken(connection: Connection, user_name: str, but: str = "") -> bool:
+    """Tell whether an account other than `but` has this user name; case makes no difference."""
+    same = func.lower(accounts.c.user_name) == user_name.lower()
+    return connection.execute(select(accounts.c.id).where(same, accounts.c.id != but)).first() is not None
+
+
+def listed(connection: Connection, span: Span) -> tuple[Sequence[RowMapping], int]:
+    """Return a page of all accounts, and how many there are."""
+    return fetch_span(connection, select(accounts).where(_ALIVE), span, ORDERS, accounts.c.id)
+
+
+def change(connection: Connection, account_id: str, columns: Mapping[str, Any]) -> bool:
+    """Set columns of an account and tell whether there is one."""
+    mine = (accounts.c.id == account_id, _ALIVE)
+    return connection.execute(update(accounts).where(*mine).values(**columns)).rowcount > 0
+
+
+def prove_email(connection: Connection, account_id: str, *, keep_credentials: bool) -> None:
+    """Note that the account's e-mail reached its owner.
+
+    Who made the account may not be who owns the e-mail. Unless `keep_credentials`, whatever let that person in goes
+    with the first proof: password, sessions and API keys.
+    """
+    fresh = (accounts.c.id == account_id, accounts.c.email_verified.is_(False))
+    values: dict[str, Any] = {"email_verified": True}
+    if not keep_credentials:
+        values["password_hash"] = None
+    if not connection.execute(update(accounts).where(*fresh).values(**values)).rowcount or keep_credentials:
+        return
+    for table in (sessions, api_keys):
+        good = (table.c.account_id == account_id, table.c.revoked_at.is_(None))
+        connection.execute(update(table).where(*good).values(revoked_at=datetime.now(UTC)))
+
+
+def _one(connection: Connection, condition: ColumnElement[bool]) -> AnyRow | None:
+    return connection.execute(select(accounts).where(condition, _ALIVE)).first()

@@ -98,6 +98,7 @@ oauth_codes = Table(
     Column("challenge", String(128), nullable=False, server_default=""),  # PKCE, S256
     Column("denied", Boolean, nullable=False, server_default=text("false")),
     Column("used_at", Instant),
+    Column("session_id", String(36)),  # the session that it was exchanged for
     Column("polled_at", Instant),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
@@ -109,6 +110,7 @@ secrets = Table(
     Column("owner_id", ForeignKey("accounts.id"), primary_key=True),
     Column("secret_type", String(10), primary_key=True),  # aws (also s3), gcp, storj, other
     Column("id", String(100), primary_key=True),
+    Column("given_type", String(10), nullable=False),  # the same as its owner wrote it
     Column("name", String(200), nullable=False, server_default=""),
     Column("access_key", Text, nullable=False, server_default=""),
     Column("params", Json, nullable=False),

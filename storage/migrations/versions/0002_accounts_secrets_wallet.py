@@ -29,6 +29,7 @@ def upgrade() -> None:
         _create_secrets,
         _create_sessions,
         _create_reservations,
+        _create_idempotency_keys,
         _create_cache,
     ):
         create()
@@ -39,6 +40,7 @@ def downgrade() -> None:
     for table in (
         "cache_scopes",
         "cache_files",
+        "idempotency_keys",
         "reservations",
         "sessions",
         "secrets",
@@ -272,4 +274,21 @@ def _create_cache() -> None:
         sa.Column("scope", sa.String(length=36), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("scope", name=op.f("pk_cache_scopes")),
+    )
+
+
+def _create_idempotency_keys() -> None:
+    op.create_table(
+        "idempotency_keys",
+        sa.Column("owner_id", sa.String(length=36), nullable=False),
+        sa.Column("key_hash", sa.String(length=64), nullable=False),
+        sa.Column("request_hash", sa.String(length=64), nullable=False),
+        sa.Column("job_id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_idempotency_keys_job_id")),
+        sa.ForeignKeyConstraint(["owner_id"], ["accounts.id"], name=op.f("fk_idempotency_keys_owner_id")),
+        sa.PrimaryKeyConstraint("owner_id", "key_hash", name=op.f("pk_idempotency_keys")),
+    )
+    op.create_index(
+        op.f("ix_idempotency_keys_created_at"), "idempotency_keys", ["created_at"], unique=False
     )
