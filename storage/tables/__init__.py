@@ -17,6 +17,7 @@ from storage.tables.accounts import (
 from storage.tables.base import metadata
 from storage.tables.components import cache_files, cache_scopes, components, templates
 from storage.tables.jobs import attempts, image_pins, jobs, log_segments, outputs, tasks
+from storage.tables.requests import idempotency_keys
 from storage.tables.wallet import balances, coupons, entries, reservations, transactions
 from storage.tables.workers import locks, worker_metrics, workers
 
@@ -33,6 +34,7 @@ __all__ = [
     "coupons",
     "ended_tokens",
     "entries",
+    "idempotency_keys",
     "image_pins",
     "jobs",
     "locks",

@@ -1,6 +1,18 @@
 """Jobs and all that belongs to one: tasks, attempts, images, logs, output."""
 
-from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, String, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    text,
+)
 
 from storage.columns import Instant
 from storage.tables.base import BigId, Json, metadata
@@ -22,6 +34,8 @@ jobs = Table(
     Column("data_destination", Json),
     Column("config", Json, nullable=False),  # {task_timeout_s, job_timeout_s, max_task_retries, is_test_job}
     Column("priority", Integer, nullable=False, server_default="0"),
+    Column("start_at", Instant),  # run starts nothing before
+    Column("regions", Json),  # kept and shown; one fabric has no regions
     Column("upload", Json),  # file source: {key, name, size, confirmed}
     Column("plan", Json),  # gridloom.plan.JobPlan, frozen by run
     Column("state", String(32), nullable=False),
@@ -50,13 +64,25 @@ jobs = Table(
     Column("deadline_at", Instant),
     Column("deleted_at", Instant),
     Column("purged_at", Instant),  # its bytes are gone from the store
-    Index(
-        "ix_jobs_owner_created",
-        "owner_id",
-        "created_at",
-        # What lists show and count, so that the count is read from the index alone.
-        sqlite_where=text("deleted_at IS NULL"),
-        postgresql_where=text("deleted_at IS NULL"),
+    # One for each order that lists offer. The first holds all that is often filtered by, so that a search among an
+    # owner's jobs, and the count of what it found, read nothing else.
+    *(
+        Index(
+            f"ix_jobs_by_{columns[0]}",
+            "owner_id",
+            *columns,
+            sqlite_where=text("deleted_at IS NULL"),
+            postgresql_where=text("deleted_at IS NULL"),
+        )
+        for columns in (
+            ("created_at", "id", "state", "name", "template_id", "submitted_at", "started_at", "ended_at"),
+            ("submitted_at", "id"),
+            ("started_at", "id"),
+            ("ended_at", "id"),
+            ("name", "id"),
+            ("state", "created_at", "id"),
+            ("chunks", "id"),
+        )
     ),
     Index("ix_jobs_state", "state"),
 )
@@ -134,18 +160,32 @@ log_segments = Table(
     metadata,
     Column("id", BigId, primary_key=True, autoincrement=True),
     Column("job_id", ForeignKey("jobs.id"), nullable=False),
+    Column(
+        "number", Integer, nullable=False
+    ),  # of the job's segments as they came; a merged one's is its last part's
+    Column("first_line", BigInteger, nullable=False),  # how many lines of the job came before
     Column("stage", String(10), nullable=False),
     Column("first_chunk", Integer, nullable=False),
     Column("last_chunk", Integer, nullable=False),
     Column("lines", Integer, nullable=False),
-    Column("levels", Integer, nullable=False, server_default="0"),  # bits of gridloom.logs.LEVELS that occur
-    Column("first_at", Instant, nullable=False, server_default="0"),
-    Column("last_at", Instant, nullable=False, server_default="0"),
+    Column("levels", Integer, nullable=False),  # bits of gridloom.logs.LEVELS that occur
+    Column("first_at", BigInteger, nullable=False),  # microseconds since 1970, by the worker's clock
+    Column("last_at", BigInteger, nullable=False),
     Column("key", String(1024), nullable=False),
     Column("offset", BigInteger, nullable=False),
     Column("size", BigInteger, nullable=False),
+    Column("texts_size", BigInteger, nullable=False),  # of the frame behind, which is searched
+    Column(
+        "ends_run", Boolean, nullable=False, server_default=text("false")
+    ),  # until the run of segments is merged
     Column("created_at", Instant, nullable=False),
-    Index("ix_log_segments_job", "job_id", "id"),
+    Index("ix_log_segments_job", "job_id", "first_line", unique=True),
+    Index(
+        "ix_log_segments_runs",
+        "id",
+        sqlite_where=text("ends_run = 1"),
+        postgresql_where=text("ends_run"),
+    ),
 )
 
 outputs = Table(

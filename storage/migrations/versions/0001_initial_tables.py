@@ -199,6 +199,8 @@ def _create_jobs() -> None:
         sa.Column("data_destination", _JSON, nullable=True),
         sa.Column("config", _JSON, nullable=False),
         sa.Column("priority", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("start_at", Instant(), nullable=True),
+        sa.Column("regions", _JSON, nullable=True),
         sa.Column("upload", _JSON, nullable=True),
         sa.Column("plan", _JSON, nullable=True),
         sa.Column("state", sa.String(length=32), nullable=False),
@@ -226,14 +228,23 @@ def _create_jobs() -> None:
         sa.ForeignKeyConstraint(["owner_id"], ["accounts.id"], name=op.f("fk_jobs_owner_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
     )
-    op.create_index(
-        "ix_jobs_owner_created",
-        "jobs",
-        ["owner_id", "created_at"],
-        unique=False,
-        sqlite_where=sa.text("deleted_at IS NULL"),
-        postgresql_where=sa.text("deleted_at IS NULL"),
-    )
+    for columns in (
+        ("created_at", "id", "state", "name", "template_id", "submitted_at", "started_at", "ended_at"),
+        ("submitted_at", "id"),
+        ("started_at", "id"),
+        ("ended_at", "id"),
+        ("name", "id"),
+        ("state", "created_at", "id"),
+        ("chunks", "id"),
+    ):
+        op.create_index(
+            f"ix_jobs_by_{columns[0]}",
+            "jobs",
+            ["owner_id", *columns],
+            unique=False,
+            sqlite_where=sa.text("deleted_at IS NULL"),
+            postgresql_where=sa.text("deleted_at IS NULL"),
+        )
     op.create_index("ix_jobs_state", "jobs", ["state"], unique=False)
 
 
@@ -290,21 +301,33 @@ def _create_log_segments() -> None:
             "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
         ),
         sa.Column("job_id", sa.String(length=36), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("first_line", sa.BigInteger(), nullable=False),
         sa.Column("stage", sa.String(length=10), nullable=False),
         sa.Column("first_chunk", sa.Integer(), nullable=False),
         sa.Column("last_chunk", sa.Integer(), nullable=False),
         sa.Column("lines", sa.Integer(), nullable=False),
-        sa.Column("levels", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("first_at", Instant(), server_default="0", nullable=False),
-        sa.Column("last_at", Instant(), server_default="0", nullable=False),
+        sa.Column("levels", sa.Integer(), nullable=False),
+        sa.Column("first_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_at", sa.BigInteger(), nullable=False),
         sa.Column("key", sa.String(length=1024), nullable=False),
         sa.Column("offset", sa.BigInteger(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("texts_size", sa.BigInteger(), nullable=False),
+        sa.Column("ends_run", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_log_segments_job_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_log_segments")),
     )
-    op.create_index("ix_log_segments_job", "log_segments", ["job_id", "id"], unique=False)
+    op.create_index("ix_log_segments_job", "log_segments", ["job_id", "first_line"], unique=True)
+    op.create_index(
+        "ix_log_segments_runs",
+        "log_segments",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("ends_run = 1"),
+        postgresql_where=sa.text("ends_run"),
+    )
 
 
 def _create_outputs() -> None:
