@@ -20,8 +20,6 @@ from storage.repositories.components import ComponentRow
 from storage.repositories.templates import TemplateRow
 
 LINK_LIFE = timedelta(hours=1)
-#: Members of a source's params that are never shown.
-_SECRET_PARAMS = frozenset({"secretkey", "accesskey", "password"})
 
 
 def named(context: Context, caller: Caller, text: str, kinds: Collection[Kind], what: str) -> ComponentRow:
@@ -39,15 +37,18 @@ def named(context: Context, caller: Caller, text: str, kinds: Collection[Kind], 
     return row
 
 
-def activate(context: Context, caller: Caller, row: ComponentRow, *, active: bool) -> None:
-    """Let jobs use the caller's component, or stop them from it.
+def owned(context: Context, caller: Caller, text: str, kinds: Collection[Kind], what: str) -> ComponentRow:
+    """Return the caller's own component that a tag names, active or not; `what` is its word in errors.
 
     Raises:
+        BadInput: when the text is no tag.
+        NotFound: when there is none that the caller may see.
         Forbidden: when it is not the caller's.
     """
+    row = named(context, caller, text, kinds, what)
     if row.owner_id != caller.account_id:
         raise Forbidden(f"{row.name}@{row.version} belongs to {row.user_name}")
-    context.writer.run(lambda connection: components.set_active(connection, row.id, active=active))
+    return row
 
 
 def status_of(row: ComponentRow) -> str:
@@ -61,14 +62,14 @@ def archive_link(row: ComponentRow, links: LinkMaker) -> str:
     return f"{links.base}{DOWNLOAD_PATH}{links.signer.sign('GET', claims, datetime.now(UTC) + LINK_LIFE)}"
 
 
-def app_of(row: ComponentRow, links: LinkMaker) -> App:
+def app_of(row: ComponentRow, links: LinkMaker, caller: Caller) -> App:
     """Show a component as an app."""
-    return App(**_shared(row, links), revision=row.revision)
+    return App(**_members(row, links, caller), revision=row.revision)
 
 
-def engine_of(row: ComponentRow, links: LinkMaker) -> Engine:
+def engine_of(row: ComponentRow, links: LinkMaker, caller: Caller) -> Engine:
     """Show a component as an engine."""
-    return Engine(**_shared(row, links), type=row.kind, revision=row.revision)
+    return Engine(**_members(row, links, caller), type=row.kind, revision=row.revision)
 
 
 def template_of(row: TemplateRow) -> template_shapes.Template:
@@ -91,16 +92,12 @@ def template_of(row: TemplateRow) -> template_shapes.Template:
 def _source(source: TemplateSource | None) -> DataSource | None:
     if source is None:
         return None
-    params = {
-        name: value
-        for name, value in source.params.items()
-        if name.replace("_", "").lower() not in _SECRET_PARAMS
-    }
-    return DataSource(data_source_descriptor=source.data_source_descriptor, params=params)
+    return DataSource(data_source_descriptor=source.data_source_descriptor, params=source.shown().params)
 
 
-def _shared(row: ComponentRow, links: LinkMaker) -> dict[str, Any]:
-    manifest = row.manifest
+def _members(row: ComponentRow, links: LinkMaker, caller: Caller) -> dict[str, Any]:
+    manifest, config = row.manifest, row.manifest.platform_config
+    own = row.owner_id == caller.account_id
     return {
         "id": row.id,
         "name": row.name,
@@ -113,7 +110,12 @@ def _shared(row: ComponentRow, links: LinkMaker) -> dict[str, Any]:
         "link": archive_link(row, links),
         "entrypoint": manifest.entrypoint,
         "platform": manifest.platform,
-        "platform_config": PlatformConfig(**manifest.platform_config.model_dump(exclude={"token"})),
+        "platform_config": PlatformConfig(
+            container=config.container,
+            private_image=config.private_image,
+            username=config.username if own else "",
+            secrets=config.secrets if own else (),
+        ),
         "device_requirements": DeviceRequirements(**manifest.device_requirements.model_dump()),
         "is_public": row.is_public,
         "created_at": row.created_at,

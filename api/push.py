@@ -10,13 +10,14 @@ from sqlalchemy import Connection
 
 from api.context import Context
 from gridloom import schemas
-from gridloom.archives import MANIFEST, ComponentArchive, read_component
-from gridloom.errors import BadArchive, BadManifest
+from gridloom.archives import MANIFEST, ComponentArchive, pack_component, read_component
+from gridloom.errors import BadArchive, BadInput, BadManifest, Forbidden
 from gridloom.ids import new_uuid
+from gridloom.manifest_text import without_login
 from gridloom.manifests import Kind, parse_manifest
 from gridloom.templates import Template, parse_template
 from storage.destinations.catalog import check_destination_kind
-from storage.repositories import components, templates
+from storage.repositories import components, registry_tokens, templates
 from storage.repositories.components import ComponentRow, NewComponent
 from storage.sources.catalog import check_source_kind
 
@@ -90,13 +91,43 @@ def kept(context: Context, new: NewComponent, data: bytes) -> Callable[[Connecti
     """Store the archive's bytes and return the write that makes a component of them.
 
     The key holds the digest, so uploads of one version at the same time don't overwrite each other's bytes, and jobs
-    that are running keep the code they were planned with.
+    that are running keep the code they were planned with. The login of a private image is not among those bytes.
+
+    Raises:
+        Forbidden: when the owner keeps as many components as one may.
+        VaultLocked: when a private image's token can't be sealed.
     """
+    if registry_tokens.has_token(new.manifest):
+        context.vault.newest()
     old = stored(context, new)
+    if old is None:
+        _check_room(context, new.owner_id)
     component_id = old.id if old else new_uuid()
     key = f"components/{component_id}/{hashlib.sha256(data).hexdigest()}.tar"
-    context.store.put_bytes(key, data)
-    return lambda connection: components.save(connection, component_id, replace(new, archive_key=key))
+    context.store.put_bytes(key, _without_login(data))
+
+    def write(connection: Connection) -> None:
+        components.save(connection, component_id, replace(new, archive_key=key))
+        registry_tokens.keep(connection, context.vault, new)
+
+    return write
+
+
+def _check_room(context: Context, owner_id: str | None) -> None:
+    if owner_id is None:
+        return
+    with context.database.read() as connection:
+        number, most = components.count(connection, owner_id), context.settings.max_components
+    if number >= most:
+        raise Forbidden(f"you keep {number} apps and engines, the most that one may; delete some first")
+
+
+def _without_login(data: bytes) -> bytes:
+    archive = read_component(data)
+    manifest = without_login(archive.require(MANIFEST))
+    if manifest == archive.files[MANIFEST]:
+        return data
+    return pack_component({**archive.files, MANIFEST: manifest}, archive.executable)
 
 
 def stored(context: Context, new: NewComponent) -> ComponentRow | None:
@@ -109,11 +140,14 @@ def stored(context: Context, new: NewComponent) -> ComponentRow | None:
 
 
 def check_template(template: Template) -> None:
-    """Check that a template's source and destination, where it names them, are known and of the right direction.
+    """Check a template's size, and that its source and destination, where it names them, are known and of the right
+    direction.
 
     Raises:
         BadInput: naming the member.
     """
+    if len(template.model_dump_json()) > _MAX_TEXT_BYTES:
+        raise BadInput(f"template {template.id} is larger than {_MAX_TEXT_BYTES} bytes", field="template")
     if template.data_source and template.data_source.data_source_descriptor:
         check_source_kind(template.data_source.data_source_descriptor)
     if template.data_destination and template.data_destination.data_source_descriptor:

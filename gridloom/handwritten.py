@@ -1,7 +1,8 @@
 """Base of the JSON files that people write: manifests and templates, in either spelling of their members."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from inspect import isclass
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
@@ -11,11 +12,16 @@ from gridloom.errors import BadManifest
 Model = TypeVar("Model", bound="Folded")
 
 
+def folded_name(name: str) -> str:
+    """Return a member's name without case and underscores."""
+    return name.replace("_", "").lower()
+
+
 def fold(content: Any) -> Any:
     """Return an object's members under their names without case and underscores; null ones count as missing."""
     if not isinstance(content, Mapping):
         return content
-    return {key.replace("_", "").lower(): value for key, value in content.items() if value is not None}
+    return {folded_name(key): value for key, value in content.items() if value is not None}
 
 
 def lower(value: Any) -> Any:
@@ -74,9 +80,17 @@ def build(kind: type[Model], content: Any, place: str) -> Model:
         return kind.model_validate(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        members = {field.alias: name for name, field in kind.model_fields.items()}
-        top, *rest = (str(part) for part in first["loc"])
-        member = ".".join((members.get(top) or top, *rest))
+        member = ".".join(_spelled(kind, first["loc"]))
         raise BadManifest(
             f"{place}: {member}: {first['msg'].removeprefix('Value error, ')}", field=f"{place}.{member}"
         ) from None
+
+
+def _spelled(kind: Any, place: Sequence[int | str]) -> Iterator[str]:
+    """Yield the names on the way to a member as they are documented, which the folded ones are not."""
+    for part in place:
+        fields = kind.model_fields if isclass(kind) and issubclass(kind, Folded) else {}
+        name = next((it for it, field in fields.items() if field.alias == part), str(part))
+        shapes = (fields[name].annotation, *get_args(fields[name].annotation)) if name in fields else ()
+        kind = next((it for it in shapes if isclass(it) and issubclass(it, Folded)), None)
+        yield name

@@ -12,10 +12,12 @@ from pydantic import (
     model_validator,
 )
 
-from gridloom.handwritten import Folded, build, fold, parse_file
+from gridloom.handwritten import Folded, build, fold, folded_name, parse_file
 from gridloom.tags import parse_tag
 
 _FILE = "template.json"
+_CREDENTIALS = frozenset({"secretkey", "accesskey", "password"})
+_OWNERS_ALONE = frozenset({"secretid", "username"})
 
 
 def _blank_is_none(value: Any) -> Any:
@@ -31,6 +33,18 @@ class TemplateSource(Folded):
 
     data_source_descriptor: str = ""
     params: dict[str, Any] = Field(default_factory=dict)
+
+    def shown(self) -> "TemplateSource":
+        """Return it without the credentials that nobody is told."""
+        return self._without(_CREDENTIALS)
+
+    def shared(self) -> "TemplateSource":
+        """Return it as others than its owner may have it: without credentials and the names of secrets."""
+        return self._without(_CREDENTIALS | _OWNERS_ALONE)
+
+    def _without(self, names: frozenset[str]) -> "TemplateSource":
+        kept = {it: value for it, value in self.params.items() if folded_name(it) not in names}
+        return self.model_copy(update={"params": kept})
 
 
 class TemplateParams(Folded):
@@ -62,7 +76,7 @@ class Template(Folded):
     data_destination: TemplateSource | None = None
     params: TemplateParams = TemplateParams()
     config: TemplateConfig = TemplateConfig()
-    is_public: bool = False
+    is_public: bool | None = None  # None: as it was, and at first private
 
     @model_validator(mode="before")
     @classmethod
@@ -83,6 +97,11 @@ class Template(Folded):
         if text.strip():
             parse_tag(text, f"template.{info.field_name}")
         return text.strip()
+
+    def shared(self) -> "Template":
+        """Return it as others than its owner may have it: without credentials and the names of secrets."""
+        ends = {name: getattr(self, name) for name in ("data_source", "data_destination")}
+        return self.model_copy(update={name: end and end.shared() for name, end in ends.items()})
 
 
 def parse_template(data: bytes | str) -> Template:

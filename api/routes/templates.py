@@ -1,15 +1,19 @@
-"""/v1/dev/templates: store, look up, delete. Publish and import are not built yet."""
+"""/v1/dev/templates: store, look up, publish, copy, delete."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Body, Query
+from fastapi import APIRouter, Query
 
 from api.component_view import template_of
+from api.context import Context
 from api.deps import CallerDep, ContextDep, PageDep, RequestIdDep
+from api.imports import import_template
 from api.json_route import JsonRoute
 from api.push import check_template
 from api.shapes.base import GenericResponse, PaginatedResponse
-from api.shapes.templates import Template, TemplateListResponse
+from api.shapes.components import ImportRequest
+from api.shapes.templates import Template, TemplateBody, TemplateListResponse
+from api.tokens import Caller
 from gridloom import templates as template_files
 from gridloom.errors import NotFound
 from storage.repositories import templates
@@ -38,10 +42,10 @@ def upload_template(
     context: ContextDep,
     caller: CallerDep,
     request_id: RequestIdDep,
-    body: Annotated[dict[str, Any], Body()],
+    body: TemplateBody,
 ) -> GenericResponse:
     """Store a template, or replace the caller's one of the same id."""
-    template = template_files.template_of(body)
+    template = template_files.template_of(body.model_dump(exclude_none=True, by_alias=True))
     check_template(template)
     context.writer.run(lambda connection: templates.save(connection, caller.account_id, template))
     return GenericResponse(request_id=request_id, message=f"template {template.id} is stored")
@@ -57,6 +61,41 @@ def get_template(context: ContextDep, caller: CallerDep, id: str) -> Template:  
     return template_of(row)
 
 
+@router.post("/templates/{id}/publish")
+def publish_template(
+    context: ContextDep,
+    caller: CallerDep,
+    request_id: RequestIdDep,
+    id: str,  # noqa: A002 - the published name
+) -> GenericResponse:
+    """Let everybody see, use and copy the template; its credentials and secrets stay the owner's."""
+    _publish(context, caller, id, public=True)
+    return GenericResponse(request_id=request_id, message="public")
+
+
+@router.post("/templates/{id}/unpublish")
+def unpublish_template(
+    context: ContextDep,
+    caller: CallerDep,
+    request_id: RequestIdDep,
+    id: str,  # noqa: A002 - the published name
+) -> GenericResponse:
+    """Keep the template to its owner again; jobs that others made of it stay as they are."""
+    _publish(context, caller, id, public=False)
+    return GenericResponse(request_id=request_id, message="private")
+
+
+@router.post("/templates/{id}/import")
+def import_public_template(
+    context: ContextDep,
+    caller: CallerDep,
+    id: str,  # noqa: A002 - the published name
+    body: ImportRequest | None = None,
+) -> Template:
+    """Copy a public template into the caller's account; the copy is private."""
+    return template_of(import_template(context, caller, id, body or ImportRequest()))
+
+
 @router.delete("/templates/{id}")
 def delete_template(
     context: ContextDep,
@@ -68,3 +107,11 @@ def delete_template(
     if not context.writer.run(lambda connection: templates.remove(connection, caller.account_id, id)):
         raise NotFound(f"you have no template {id}")
     return GenericResponse(request_id=request_id, message=f"template {id} is deleted")
+
+
+def _publish(context: Context, caller: Caller, template_id: str, *, public: bool) -> None:
+    owner_id = caller.account_id
+    if not context.writer.run(
+        lambda connection: templates.set_public(connection, owner_id, template_id, public=public)
+    ):
+        raise NotFound(f"you have no template {template_id}")

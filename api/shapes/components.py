@@ -1,6 +1,7 @@
 """Shapes of apps and engines."""
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import Field
 
@@ -8,11 +9,12 @@ from api.shapes.base import Int64Text, PaginatedResponse, Shape
 
 
 class PlatformConfig(Shape):
-    """Which image a script runs in; the registry token is never told."""
+    """Which image a script runs in; only the owner is told the registry's user and the secrets, nobody the token."""
 
     container: str
     private_image: bool
     username: str
+    token: Literal[""] = ""
     secrets: tuple[str, ...]
 
 
@@ -103,8 +105,33 @@ class UploadAppRequest(Shape):
     data: str = Field(min_length=1)
 
 
-class UploadEngineRequest(Shape):
-    """A base64 tar, under either name."""
+class EngineQuery(Shape):
+    """What older clients say of an engine beside its path, where all but an upload find it by the path alone."""
+
+    engine_id: str = ""
+    engine_data: str = ""
+    engine_link: str = ""
+    engine_status: str = ""
+
+
+class UploadEngineRequest(EngineQuery):
+    """A base64 tar under either name, or a link to one; `engine_status` is active or inactive, or as it was.
+
+    Which engine it is stands in the archive's manifest.
+    """
 
     data: str = ""
-    engine_data: str = ""
+    engine_tag: str = ""
+
+
+class UploadEngineQuery(EngineQuery):
+    """The same in the query."""
+
+    engine_tag: str = ""
+
+
+class ImportRequest(Shape):
+    """Whose public thing is meant, and another name for the copy."""
+
+    user_name: str = ""
+    name: str = ""

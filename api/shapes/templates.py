@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from api.shapes.base import DataSource, PaginatedResponse, Shape
 
@@ -42,6 +42,27 @@ class Template(Shape):
     user_name: str
     created_at: datetime
     updated_at: datetime
+
+
+class TemplateBody(Shape):
+    """A template as clients send it: in any case of its members' names, and with the older name of `params`.
+
+    `gridloom.templates` judges it; what the server sets is ignored.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str | None = None
+    description: str | None = None
+    app: str | None = None
+    partitioner: str | None = None
+    assembler: str | None = None
+    data_source: DataSource | None = None
+    data_destination: DataSource | None = None
+    params: dict[str, Any] | None = None
+    default_params: dict[str, Any] | None = None
+    config: dict[str, Any] | None = None
+    is_public: bool | None = None
 
 
 class TemplateListResponse(Shape):

@@ -1,7 +1,7 @@
 """Apps, partitioners and assemblers; a name leads to the caller's own record, then a built-in, then a public one."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -53,7 +53,8 @@ class ComponentRow:
     digest: str
     created_at: datetime
     updated_at: datetime
-    sealed_token: bytes | None = None  # with the manifest's registry token, which `manifest` leaves out
+    # With the manifest's registry token, which `manifest` leaves out.
+    sealed_token: bytes | None = field(default=None, repr=False)
     token_master_id: str | None = None
 
     @property
@@ -79,11 +80,14 @@ class NewComponent:
 def save(connection: Connection, component_id: str, new: NewComponent) -> None:
     """Insert a component under this id, or overwrite the one of the same owner, kind, name and version.
 
-    An overwritten one keeps its id, its creation time and whether it is active and public; its revision grows.
+    An overwritten one keeps its id, its creation time and whether it is active and public; its revision grows. The
+    registry's token is left out: `registry_tokens.keep` seals it.
     """
     now, manifest = datetime.now(UTC), new.manifest
     content = {
-        "manifest": manifest.model_dump(mode="json"),
+        "manifest": manifest.model_dump(mode="json", exclude={"platform_config": {"token"}}),
+        "sealed_token": None,
+        "token_master_id": None,
         "schema": new.schema,
         "archive_key": new.archive_key,
         "digest": new.digest,
@@ -145,19 +149,20 @@ def resolve(
     query = _visible(account_id).where(components.c.kind.in_(kinds), _named(tag))
     if only_active:
         query = query.where(components.c.active)
-    rank = case((components.c.owner_id == account_id, 0), (components.c.owner_id.is_(None), 1), else_=2)
-    return _first(
-        connection,
-        query.order_by(
-            case((components.c.kind == "app", 0), else_=1),
-            rank,
-            components.c.major.desc(),
-            components.c.minor.desc(),
-            components.c.kind.desc(),
-            components.c.created_at,
-            components.c.id,
-        ),
-    )
+    return _best(connection, query, account_id)
+
+
+def published(
+    connection: Connection, tag: Tag, kinds: Collection[Kind], account_id: str
+) -> ComponentRow | None:
+    """Return the public component that a tag names, or None; active or not, built-in ones first.
+
+    The account's own ones count only where the tag says whose it means.
+    """
+    query = _ROWS.where(components.c.is_public, components.c.kind.in_(kinds), _named(tag))
+    if not (tag.user or tag.id):
+        query = query.where(components.c.owner_id.is_distinct_from(account_id))
+    return _best(connection, query, account_id)
 
 
 def listed(
@@ -174,13 +179,30 @@ def listed(
     return [_row(row) for row in rows], total
 
 
+def count(connection: Connection, owner_id: str) -> int:
+    """Return how many components an account keeps."""
+    query = select(func.count()).select_from(components).where(components.c.owner_id == owner_id, _LIVE)
+    return connection.execute(query).scalar_one()
+
+
 def set_active(connection: Connection, component_id: str, *, active: bool) -> None:
     """Let jobs use a component, or stop them from it."""
-    connection.execute(
-        update(components)
-        .where(components.c.id == component_id)
-        .values(active=active, updated_at=datetime.now(UTC))
-    )
+    _change(connection, component_id, active=active)
+
+
+def set_public(connection: Connection, component_id: str, *, public: bool) -> None:
+    """Let everybody see and use a component, or its owner alone."""
+    _change(connection, component_id, is_public=public)
+
+
+def remove(connection: Connection, component_id: str) -> None:
+    """Take a component away; its row and bytes stay for the jobs that were planned with it."""
+    _change(connection, component_id, deleted_at=datetime.now(UTC))
+
+
+def _change(connection: Connection, component_id: str, **values: Any) -> None:
+    one = update(components).where(components.c.id == component_id, _LIVE)
+    connection.execute(one.values(updated_at=datetime.now(UTC), **values))
 
 
 _ROWS = (
@@ -207,6 +229,22 @@ def _named(tag: Tag) -> ColumnElement[bool]:
     if tag.user:
         conditions.append(func.coalesce(accounts.c.user_name, BUILT_IN_USER) == tag.user)
     return and_(*conditions)
+
+
+def _best(connection: Connection, query: Select[Any], account_id: str) -> ComponentRow | None:
+    rank = case((components.c.owner_id == account_id, 0), (components.c.owner_id.is_(None), 1), else_=2)
+    return _first(
+        connection,
+        query.order_by(
+            case((components.c.kind == "app", 0), else_=1),
+            rank,
+            components.c.major.desc(),
+            components.c.minor.desc(),
+            components.c.kind.desc(),
+            components.c.created_at,
+            components.c.id,
+        ),
+    )
 
 
 def _first(connection: Connection, query: Select[Any]) -> ComponentRow | None:

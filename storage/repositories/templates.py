@@ -1,11 +1,11 @@
-"""Job templates; an id leads to the caller's own template, then to a public one."""
+"""Job templates; an id leads to the caller's own template, then to a public one, without its owner's credentials."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, case, delete, or_, select
+from sqlalchemy import Connection, RowMapping, Select, and_, case, delete, or_, select, update
 from sqlalchemy.sql.expression import ColumnElement
 
 from gridloom.templates import Template
@@ -34,16 +34,20 @@ class TemplateRow:
 
 
 def save(connection: Connection, owner_id: str, template: Template) -> None:
-    """Insert a template, or replace the owner's one of the same id; its creation time stays."""
+    """Insert a template, or replace the owner's one of the same id.
+
+    Its creation time stays, and whether it is public where the new one doesn't say.
+    """
     now = datetime.now(UTC)
-    content = {
-        "body": template.model_dump(mode="json"),
-        "is_public": template.is_public,
+    content: dict[str, Any] = {
+        "body": template.model_dump(mode="json", exclude={"is_public"}),
         "updated_at": now,
     }
+    if template.is_public is not None:
+        content["is_public"] = template.is_public
     connection.execute(
         insert_into(connection, templates)
-        .values(owner_id=owner_id, id=template.id, created_at=now, **content)
+        .values({"is_public": False, "owner_id": owner_id, "id": template.id, "created_at": now, **content})
         .on_conflict_do_update(index_elements=["owner_id", "id"], set_=content)
     )
 
@@ -68,13 +72,33 @@ def listed(
     """
     query = _ROWS.where(templates.c.is_public if public else templates.c.owner_id == account_id)
     rows, total = fetch_span(connection, query, span, ORDERS, templates.c.id)
-    return [_row(row) for row in rows], total
+    return [_row(row, account_id) for row in rows], total
+
+
+def published(
+    connection: Connection, account_id: str, template_id: str, user_name: str = ""
+) -> TemplateRow | None:
+    """Return the public template with this id of another account, or of the one that is named."""
+    whose = accounts.c.user_name == user_name if user_name else templates.c.owner_id != account_id
+    return _first(connection, account_id, and_(templates.c.id == template_id, templates.c.is_public, whose))
+
+
+def owns(connection: Connection, owner_id: str, template_id: str) -> bool:
+    """Tell whether the account has a template of its own with this id."""
+    query = select(templates.c.id).where(*_mine(owner_id, template_id))
+    return connection.execute(query).first() is not None
+
+
+def set_public(connection: Connection, owner_id: str, template_id: str, *, public: bool) -> bool:
+    """Let everybody see and use the owner's template, or its owner alone; tell whether there is one."""
+    one = update(templates).where(*_mine(owner_id, template_id))
+    changed = connection.execute(one.values(is_public=public, updated_at=datetime.now(UTC)))
+    return changed.rowcount > 0
 
 
 def remove(connection: Connection, owner_id: str, template_id: str) -> bool:
     """Delete the owner's template and tell whether there was one."""
-    mine = (templates.c.owner_id == owner_id, templates.c.id == template_id)
-    return connection.execute(delete(templates).where(*mine)).rowcount > 0
+    return connection.execute(delete(templates).where(*_mine(owner_id, template_id))).rowcount > 0
 
 
 _ROWS: Select[Any] = select(
@@ -92,9 +116,14 @@ def _first(connection: Connection, account_id: str, condition: ColumnElement[boo
     query = _ROWS.where(condition, or_(mine, templates.c.is_public))
     ordered = query.order_by(case((mine, 0), else_=1), templates.c.updated_at.desc(), templates.c.id)
     row = connection.execute(ordered.limit(1)).mappings().first()
-    return _row(row) if row else None
+    return _row(row, account_id) if row else None
 
 
-def _row(row: RowMapping) -> TemplateRow:
+def _mine(owner_id: str, template_id: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return templates.c.owner_id == owner_id, templates.c.id == template_id
+
+
+def _row(row: RowMapping, account_id: str) -> TemplateRow:
     values = {name: row[name] for name in row if name != "body"}
-    return TemplateRow(**values, template=Template.model_validate(row["body"]))
+    template = Template.model_validate(row["body"])
+    return TemplateRow(**values, template=template if row["owner_id"] == account_id else template.shared())

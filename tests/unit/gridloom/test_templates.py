@@ -68,7 +68,7 @@ def test_a_template_survives_the_database():
         ({"id": "a/b"}, "template.json.id"),
         ({"id": None}, "template.json.id"),
         ({"app": "a b"}, "template.app"),
-        ({"config": {"taskTimeout": -1}}, "template.json.config.tasktimeout"),
+        ({"config": {"taskTimeout": -1}}, "template.json.config.task_timeout"),
         ({"params": {"app": []}}, "template.json.params.app"),
     ],
 )

@@ -1,0 +1,29 @@
+"""Fetches a component's archive from a URL, within the bounds of an uploaded one."""
+
+import tempfile
+from pathlib import Path
+
+from gridloom.errors import AttemptFailed, BadInput
+from gridloom.net_guard import PrivateHosts
+from gridloom.settings import Settings
+from storage.sources.url import Conditions, check_url, fetch_url
+
+_FIELD = "engineLink"
+_PATIENCE = Conditions(connect_s=5, read_s=10, total_s=60, tries=2)
+
+
+def fetch_archive(url: str, settings: Settings, patience: Conditions = _PATIENCE) -> bytes:
+    """Return what a URL gives: as url sources are fetched, never from a private network that isn't allowed.
+
+    Raises:
+        BadInput: when it can't be had or is larger than a body may be.
+    """
+    allow = PrivateHosts.parse(settings.allow_private_hosts)
+    with tempfile.TemporaryDirectory(prefix="gridloom-") as folder:
+        try:
+            check_url(url, allow)
+            limit_bytes = settings.max_body_mib * 1024 * 1024
+            path = fetch_url(url, Path(folder), limit_bytes=limit_bytes, allow=allow, conditions=patience)
+        except (AttemptFailed, BadInput) as error:
+            raise BadInput(f"{_FIELD}: {error.message}", field=_FIELD) from error
+        return path.read_bytes()
