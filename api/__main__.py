@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from api.app import create_app, open_context
 from gridloom.errors import GridloomError, SetupFailed
 from gridloom.event_log import configure
+from gridloom.net_guard import check_bind
 from gridloom.settings import Settings
 
 _SECRET_CHARS = 32
@@ -40,6 +41,10 @@ def main() -> int:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=settings.behind_proxy,
+        forwarded_allow_ips="*" if settings.behind_proxy else None,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_GRACE_S,
     )
@@ -56,6 +61,9 @@ def check(settings: Settings) -> None:
         raise SetupFailed(f"GRIDLOOM_SECRET_KEY must have at least {_SECRET_CHARS} characters")
     if not settings.join_token.get_secret_value():
         raise SetupFailed("GRIDLOOM_JOIN_TOKEN is not set; workers need it to register")
+    if bool(settings.tls_cert) != bool(settings.tls_key):
+        raise SetupFailed("GRIDLOOM_TLS_CERT and GRIDLOOM_TLS_KEY belong together: set both or none")
+    check_bind(settings.host, tls=bool(settings.tls_cert), behind_proxy=settings.behind_proxy)
 
 
 def _failed(message: str) -> int:

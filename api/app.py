@@ -19,7 +19,12 @@ from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from api import bootstrap, errors
+from api.audit import AuditTrail
+from api.codes import CodeDesk
 from api.context import Context
+from api.limiter import Limiter
+from api.mail import Mailer
+from api.protobuf import ProtobufAnswers
 from api.routes import (
     account_keys,
     admin_audit,
@@ -53,7 +58,7 @@ from api.routes import (
     users,
     wallet,
 )
-from api.protobuf import ProtobufAnswers
+from api.sign_in_guard import SignInGuard
 from api.tokens import TokenGate, derive_key
 from api.worker_gate import WorkerGate
 from broker.wakeup import Wakeup
@@ -64,6 +69,7 @@ from storage.db import Database
 from storage.group_commit import GroupCommitter
 from storage.links import LinkSigner
 from storage.stores import open_store
+from storage.vault import Vault
 
 _MIB = 1024 * 1024
 
@@ -124,10 +130,17 @@ def create_app(settings: Settings, context: Context | None = None) -> FastAPI:
         max_body_size=settings.max_body_mib * _MIB,
     )
     app.state.settings, app.state.context = settings, context
+    app.state.call_limiter = Limiter("GRIDLOOM_RATE_LIMIT", settings.rate_limit)
+    app.add_middleware(AuditTrail)
     app.add_middleware(ProtobufAnswers)
+    app.add_middleware(SignInGuard, limiter=Limiter("GRIDLOOM_SIGN_IN_LIMIT", settings.sign_in_limit))
     errors.install(app)
     app.add_middleware(
-        CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], expose_headers=["*"]
+        CORSMiddleware,
+        allow_origins=[it.strip() for it in settings.cors_origins.split(",") if it.strip()],
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=["*"],
     )
     app.include_router(health.router)
     app.include_router(metrics.router)
@@ -162,17 +175,21 @@ def open_context(settings: Settings) -> Context:
     """Open database and store, bring the tables up to date, and put in place what a first start needs.
 
     Raises:
-        SetupFailed: when a URL is not supported or the secret is too short.
+        SetupFailed: when a URL is not supported, the secret is too short, or the master keys can't be read.
     """
+    mailer, secret = Mailer(settings), settings.secret_key.get_secret_value()
     database = Database(settings.database_url)
     migrate.upgrade(database)
+    writer = GroupCommitter(database)
     context = Context(
         settings=settings,
         database=database,
-        writer=GroupCommitter(database),
+        writer=writer,
         store=open_store(settings.store_url),
-        links=LinkSigner(derive_key(settings.secret_key.get_secret_value(), "gridloom link")),
+        links=LinkSigner(derive_key(secret, "gridloom link")),
+        vault=Vault(settings.master_key.get_secret_value(), settings.master_key_file),
         wakeup=Wakeup(settings.broker_url),
+        codes=CodeDesk(database, writer, mailer, derive_key(secret, "gridloom one-time code")),
     )
     bootstrap.first_account(context)
     bootstrap.builtin_engines(context)
@@ -181,6 +198,7 @@ def open_context(settings: Settings) -> Context:
 
 def close_context(context: Context) -> None:
     """Finish the waiting writes and close the database."""
+    context.codes.mailer.close()
     context.writer.close()
     context.wakeup.close()
     context.database.close()

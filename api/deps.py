@@ -10,6 +10,7 @@ from fastapi.security import APIKeyHeader
 from api import tokens
 from api.context import Context
 from api.errors import request_id_of
+from api.limiter import Limiter
 from gridloom.errors import BadInput, Forbidden
 from storage.spans import Span
 
@@ -75,11 +76,15 @@ GateDep = Annotated[tokens.TokenGate, Depends(_gate)]
 
 
 async def _caller(
-    gate: GateDep, authorization: Annotated[str | None, Depends(_authorization)]
+    request: Request, gate: GateDep, authorization: Annotated[str | None, Depends(_authorization)]
 ) -> tokens.Caller:
     header = authorization or ""
     known = gate.remembered(header)
-    return known if known is not None else await run_in_threadpool(gate.caller, header)
+    caller = known if known is not None else await run_in_threadpool(gate.caller, header)
+    request.state.caller = caller
+    limiter: Limiter = request.app.state.call_limiter
+    limiter.count(caller.account_id)
+    return caller
 
 
 async def _admin(caller: Annotated[tokens.Caller, Depends(_caller)]) -> tokens.Caller:

@@ -91,6 +91,15 @@ def render(request_id: str, status: int, message: str, field: str = "") -> JSONR
     return JSONResponse(body.model_dump(by_alias=True), status, headers)
 
 
+def refusal(request_id: str, error: GridloomError) -> JSONResponse:
+    """Return the answer that an error of ours stands for."""
+    field = error.field if isinstance(error, BadInput) else ""
+    answer = render(request_id, error.status, error.message, field)
+    if isinstance(error, TooMany):
+        answer.headers["Retry-After"] = str(error.retry_after_s)
+    return answer
+
+
 def request_id_of(request: Request) -> str:
     """Return the id that was given to this request."""
     return str(request.state.request_id)
@@ -110,11 +119,7 @@ async def _on_fabric_error(request: Request, error: Exception) -> JSONResponse:
             path=_loggable(request.url.path),
             error=str(error),
         )
-    field = error.field if isinstance(error, BadInput) else ""
-    answer = render(request_id_of(request), error.status, error.message, field)
-    if isinstance(error, TooMany):
-        answer.headers["Retry-After"] = str(error.retry_after_s)
-    return answer
+    return refusal(request_id_of(request), error)
 
 
 async def _on_database_away(request: Request, error: Exception) -> JSONResponse:

@@ -87,6 +87,27 @@ class PrivateHosts:
         )
 
 
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name or address is this machine's own, which nobody else can reach."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def check_bind(host: str, *, tls: bool, behind_proxy: bool) -> None:
+    """Refuse to listen where others could read tokens off the network.
+
+    Raises:
+        SetupFailed: saying which variables to set.
+    """
+    if not (tls or behind_proxy or is_loopback(host)):
+        raise SetupFailed(
+            f"others can reach {host} (GRIDLOOM_HOST), and tokens would cross the network in the clear: set "
+            "GRIDLOOM_TLS_CERT and GRIDLOOM_TLS_KEY, or GRIDLOOM_BEHIND_PROXY=true when a proxy in front ends TLS"
+        )
+
+
 def is_public(address: Address) -> bool:
     """Whether an address is globally reachable unicast."""
     address = _carried(address)

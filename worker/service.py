@@ -4,7 +4,6 @@ import os
 import socket
 import zlib
 from collections.abc import Callable
-from ipaddress import ip_address
 from pathlib import Path
 from threading import Event, Lock, Thread
 from urllib.parse import urlsplit
@@ -18,7 +17,7 @@ from broker.wakeup import Wakeup
 from gridloom.devices import Capacity, classes_within
 from gridloom.errors import GridloomError
 from gridloom.ids import new_uuid
-from gridloom.net_guard import PrivateHosts
+from gridloom.net_guard import PrivateHosts, is_loopback
 from gridloom.settings import Settings
 from gridloom.sources import SourceSpec
 from gridloom.states import EndReason
@@ -230,14 +229,7 @@ def registration(settings: Settings, runner: Runner, slots: int, capacity: Capac
 
 def _is_local(settings: Settings) -> bool:
     """Tell whether only this machine can reach the fabric, and so give it code to run."""
-    return _is_loopback(settings.host) and _is_loopback(urlsplit(settings.control_url).hostname or "")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return is_loopback(settings.host) and is_loopback(urlsplit(settings.control_url).hostname or "")
 
 
 def _grounds(scratch: Scratch, caches: CacheFolders) -> Grounds:

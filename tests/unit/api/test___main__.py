@@ -39,12 +39,31 @@ def environment(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("change", "variable"),
-    [({"secret_key": "s" * 31}, "GRIDLOOM_SECRET_KEY"), ({"join_token": ""}, "GRIDLOOM_JOIN_TOKEN")],
+    [
+        ({"secret_key": "s" * 31}, "GRIDLOOM_SECRET_KEY"),
+        ({"join_token": ""}, "GRIDLOOM_JOIN_TOKEN"),
+        ({"host": "0.0.0.0"}, "GRIDLOOM_BEHIND_PROXY"),
+        ({"host": "::"}, "GRIDLOOM_TLS_CERT"),
+        ({"tls_cert": "/chain.pem"}, "GRIDLOOM_TLS_KEY"),
+    ],
 )
 def test_a_control_plane_that_anyone_could_enter_does_not_start(change, variable):
     check(Settings(**GOOD))
     with pytest.raises(SetupFailed, match=variable):
         check(Settings(**GOOD | change))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"host": "localhost"},
+        {"host": "::1"},
+        {"host": "0.0.0.0", "behind_proxy": True},
+        {"host": "0.0.0.0", "tls_cert": "/chain.pem", "tls_key": "/key.pem"},
+    ],
+)
+def test_an_address_that_others_reach_needs_tls_or_a_proxy(change):
+    check(Settings(**GOOD | change))
 
 
 def test_it_serves_until_it_is_told_to_stop(environment):
