@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
+from api.codes import CodeDesk
 from broker.wakeup import Wakeup
 from gridloom.settings import Settings
 from storage.blobs import BlobStore
 from storage.db import Database
 from storage.group_commit import GroupCommitter
 from storage.links import LinkSigner
+from storage.vault import Vault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,4 +21,6 @@ class Context:
     writer: GroupCommitter
     store: BlobStore
     links: LinkSigner
+    vault: Vault
     wakeup: Wakeup
+    codes: CodeDesk

@@ -73,8 +73,7 @@ def make_plan(job: Row[Any], config: Mapping[str, Any], blocks: Blocks) -> JobPl
     """Return the plan of a draft; `config` is the job's own with what the run call changed.
 
     Raises:
-        BadInput: when source or destination are missing or not built into this version, or a component asks for a
-            secret that doesn't exist.
+        BadInput: when source or destination are missing or not built into this version.
         BadState: when the source is a file that has not arrived, or whose arrival was not confirmed.
     """
     if not job.data_destination:
@@ -117,11 +116,6 @@ def check_arrived(job: Row[Any]) -> None:
 
 def _stage(role: str, component: ComponentRow, params: Mapping[str, Any]) -> PlannedStage:
     manifest = component.manifest
-    if manifest.platform_config.secrets:
-        secret = manifest.platform_config.secrets[0]
-        raise BadInput(
-            f"{role} {component.name} asks for secret {secret!a}, which does not exist", field=role
-        )
     return PlannedStage(
         component=ComponentRef(
             id=component.id,
@@ -142,6 +136,7 @@ def _stage(role: str, component: ComponentRow, params: Mapping[str, Any]) -> Pla
         params=params.get(role) or {},
         passthrough=component.passthrough,
         private_image=manifest.platform_config.private_image,
+        secrets=manifest.platform_config.secrets,
     )
 
 

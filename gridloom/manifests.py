@@ -16,6 +16,7 @@ _DEFAULT_NEEDS = Needs()
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
 _IMAGE_CHARS = 500
 _MOST_MODULES = 200
+_MOST_SECRETS = 100
 _MODULE_CHARS = 200
 
 
@@ -43,7 +44,7 @@ class PlatformConfig(Folded):
     private_image: bool = False
     username: str = ""
     token: str = Field("", repr=False)
-    secrets: Names = ()
+    secrets: Annotated[Names, Field(max_length=_MOST_SECRETS)] = ()
 
 
 class DeviceRequirements(Folded):

@@ -13,7 +13,8 @@ from gridloom.wire import ComponentRef
 class PlannedStage(BaseModel):
     """One building block as it will run; `passthrough` ones never start a process.
 
-    The login of a private image stays with the component: a plan is kept for as long as its job is.
+    The login of a private image stays with the component, and secrets are named only: a plan is kept for as long as
+    its job is.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -23,6 +24,7 @@ class PlannedStage(BaseModel):
     params: dict[str, Any]
     passthrough: bool = False
     private_image: bool = False
+    secrets: tuple[str, ...] = ()
 
 
 class JobPlan(BaseModel):

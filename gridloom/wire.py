@@ -108,13 +108,15 @@ class Claimed(Message):
 class Work(Message):
     """What is the same for every task of a bundle.
 
-    `env` holds the stage's parameters and secrets by variable. `image_pin` is the digest that this job's first worker
-    found under the image's name, "" before there is one. `waiting` is the number of the stage's other open tasks.
+    `env` holds the stage's parameters and secrets by variable, and `secret_names` names those that no log may show.
+    `image_pin` is the digest that this job's first worker found under the image's name, "" before there is one.
+    `waiting` is the number of the stage's other open tasks.
     """
 
     owner_id: str
     component: ComponentRef
-    env: dict[str, str]
+    env: dict[str, str] = Field(repr=False)
+    secret_names: tuple[str, ...] = ()
     needs: Needs
     timeout_s: float | None = None
     source: SourceSpec | None = None
@@ -210,14 +212,18 @@ class AttemptResult(Message):
 
 
 class LogSegment(Message):
-    """Log lines of a range of chunks: zstd of JSON lines `{t, c, a, s, m}` at `offset` in the tail, where t is the
-    time in microseconds since 1970, c the chunk, a the attempt, s the stream and m the text."""
+    """Log lines of a range of chunks: at `offset` in the tail `size` bytes of lines, behind them `texts_size` bytes to
+    search them by (`gridloom.log_frames`); `levels` is a set of bits, times are microseconds since 1970."""
 
-    first_chunk: int
-    last_chunk: int
-    lines: int
-    offset: int
-    size: int
+    first_chunk: int = Field(ge=0)
+    last_chunk: int = Field(ge=0)
+    lines: int = Field(ge=1)
+    levels: int = Field(ge=1)
+    first_at: int = Field(ge=0)
+    last_at: int = Field(ge=0)
+    offset: int = Field(ge=0)
+    size: int = Field(ge=1)
+    texts_size: int = Field(ge=1)
 
 
 class CommitRequest(Message):

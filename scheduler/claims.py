@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from gridloom.plan import JobPlan, PlannedStage
 from gridloom.settings import Settings
 from gridloom.states import JobState, Stage
 from gridloom.wire import ClaimRequest, Work
@@ -22,10 +23,14 @@ _BEGINS = {Stage.PARTITION: JobState.UPLOADING, Stage.ASSEMBLE: JobState.MERGING
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Won:
-    """What a claim won: the work all tasks share (None when there are none), and the tasks' rows."""
+    """What a claim won: the work that all tasks share and what the plan says of it, and the tasks' rows.
+
+    Both are None when nothing was won. Secrets and the image's login are still missing in the work.
+    """
 
     work: Work | None
     rows: Sequence[AnyRow]
+    planned: PlannedStage | None = None
 
 
 def claim(connection: Connection, worker_id: str, request: ClaimRequest, settings: Settings) -> Won:
@@ -38,11 +43,14 @@ def claim(connection: Connection, worker_id: str, request: ClaimRequest, setting
         return Won(work=None, rows=())
     if request.stage in _BEGINS:
         job_states.advance(connection, request.job_id, _BEGINS[request.stage])
-    return Won(work=_work(connection, job, request.stage, len(rows), settings), rows=rows)
-
-
-def _work(connection: Connection, job: AnyRow, stage: Stage, won: int, settings: Settings) -> Work:
     plan = job_states.plan_of(job)
+    work = _work(connection, job, plan, request.stage, len(rows), settings)
+    return Won(work=work, rows=rows, planned=plan.stage(request.stage))
+
+
+def _work(
+    connection: Connection, job: AnyRow, plan: JobPlan, stage: Stage, won: int, settings: Settings
+) -> Work:
     planned = plan.stage(stage)
     return Work(
         owner_id=job.owner_id,
@@ -52,7 +60,6 @@ def _work(connection: Connection, job: AnyRow, stage: Stage, won: int, settings:
         timeout_s=plan.task_timeout_s if stage is Stage.APP else None,
         source=plan.source if stage is Stage.PARTITION else None,
         max_chunks=settings.max_chunks if stage is Stage.PARTITION else 0,
-        login=images.login(connection, planned.component) if planned.private_image else None,
         image_pin=images.pinned(connection, job.id, planned.component.image),
         waiting=max(0, job.chunks - job.completed - won) if stage is Stage.APP else 0,
     )

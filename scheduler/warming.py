@@ -8,13 +8,19 @@ from gridloom.errors import BadInput, NotFound
 from gridloom.plan import PlannedStage
 from gridloom.states import JOB_LIVE, Stage
 from gridloom.wire import PinRequest, Wanted, WarmReply
+from storage.columns import AnyRow
 from storage.repositories import images, job_states
+from storage.vault import Vault
 
 _DIGEST = re.compile(r"(?:[^\s@]{1,500}@)?sha256:[0-9a-f]{64}")
 
 
-def wanted(connection: Connection, job_id: str) -> WarmReply:
-    """Return the stages of a live job that start processes; of any other job none."""
+def wanted(connection: Connection, vault: Vault, job_id: str) -> WarmReply:
+    """Return the stages of a live job that start processes; of any other job none.
+
+    Raises:
+        VaultLocked, SealBroken: when a private image's token can't be opened.
+    """
     job = job_states.standing(connection, job_id)
     if job is None or job.state not in JOB_LIVE:
         return WarmReply(stages=())
@@ -23,7 +29,7 @@ def wanted(connection: Connection, job_id: str) -> WarmReply:
         return WarmReply(stages=())
     return WarmReply(
         stages=tuple(
-            _wanted(connection, job_id, job.owner_id, stage, plan.stage(stage))
+            _wanted(connection, vault, job, stage, plan.stage(stage))
             for stage in Stage
             if not plan.stage(stage).passthrough
         )
@@ -50,14 +56,12 @@ def pin(connection: Connection, request: PinRequest) -> str:
     return images.pin(connection, job.id, request.image, request.digest)
 
 
-def _wanted(
-    connection: Connection, job_id: str, owner_id: str, stage: Stage, planned: PlannedStage
-) -> Wanted:
+def _wanted(connection: Connection, vault: Vault, job: AnyRow, stage: Stage, planned: PlannedStage) -> Wanted:
     return Wanted(
         stage=stage,
-        owner_id=owner_id,
+        owner_id=job.owner_id,
         component=planned.component,
         needs=planned.needs,
-        login=images.login(connection, planned.component) if planned.private_image else None,
-        image_pin=images.pinned(connection, job_id, planned.component.image),
+        login=images.login(connection, vault, planned.component) if planned.private_image else None,
+        image_pin=images.pinned(connection, job.id, planned.component.image),
     )

@@ -2,23 +2,25 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import structlog
 from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy import Connection
 
+from api import injection
 from api.context import Context
 from api.deps import ContextDep
 from api.metric_pages import readable
 from api.packs import inline_chunks, put_logs, put_pack
 from api.worker_gate import AnyWorkerDep, JoinDep, WorkerDep
 from gridloom import frames
-from gridloom.errors import LeaseLost
+from gridloom.errors import AttemptFailed, LeaseLost
 from gridloom.ids import new_token, new_uuid
 from gridloom.states import Stage
 from gridloom.wire import (
+    AttemptResult,
     ChunksRequest,
     ClaimReply,
     ClaimRequest,
@@ -40,6 +42,7 @@ from gridloom.wire import (
     TaskResults,
     WarmReply,
     WarmRequest,
+    Work,
 )
 from scheduler import claims, fanout, outcomes, strays, warming
 from storage.repositories import assembly, logs, tasks, worker_metrics, workers
@@ -79,11 +82,12 @@ def claim(request: ClaimRequest, context: ContextDep, worker_id: WorkerDep) -> R
     won = context.writer.run(
         lambda connection: claims.claim(connection, worker_id, request, context.settings)
     )
+    work = _completed(context, worker_id, request, won)
     tail = b""
     reply = ClaimReply(lease_s=context.settings.lease_s)
-    if won.work is not None:
+    if work is not None:
         claimed, tail = inline_chunks(context.store, won.rows)
-        reply = ClaimReply(lease_s=context.settings.lease_s, work=won.work, claimed=claimed)
+        reply = ClaimReply(lease_s=context.settings.lease_s, work=work, claimed=claimed)
     return Response(frames.pack(reply, tail), media_type=frames.CONTENT_TYPE)
 
 
@@ -158,9 +162,11 @@ def add_logs(body: BodyDep, context: ContextDep, worker_id: WorkerDep) -> None:
     """Keep what attempts that still run have printed."""
     request, tail = frames.unpack(LogsRequest, body)
     segments = put_logs(context.store, request.job_id, request.logs, tail)
-    context.writer.run(
+    kept = context.writer.run(
         lambda connection: _insert_logs(connection, worker_id, request.job_id, request.stage, segments)
     )
+    if segments and not kept:
+        context.store.delete(str(segments[0]["key"]))
 
 
 @router.post("/chunks", status_code=204)
@@ -205,7 +211,7 @@ def phase(request: StageRequest, context: ContextDep, worker_id: WorkerDep) -> N
 def warm(request: WarmRequest, context: ContextDep) -> WarmReply:
     """Say what a job that was just submitted will run."""
     with context.database.read() as connection:
-        return warming.wanted(connection, request.job_id)
+        return warming.wanted(connection, context.vault, request.job_id)
 
 
 @router.post("/pin", dependencies=[AnyWorkerDep])
@@ -224,6 +230,43 @@ def results(
         rows, following = assembly.results_page(connection, job_id, from_chunk, _RESULTS_PAGE)
     page = tuple(TaskResults(chunk=row.chunk, files=_files(row.results)) for row in rows)
     return ResultsPage(tasks=page, next_chunk=following)
+
+
+def _completed(context: Context, worker_id: str, request: ClaimRequest, won: claims.Won) -> Work | None:
+    """Return the work with its secrets; where they can't be had its attempts end, and there is none."""
+    if won.work is None or won.planned is None:
+        return None
+    if not (won.planned.secrets or won.planned.private_image):
+        return won.work
+    try:
+        with context.database.read() as connection:
+            return injection.complete(connection, context.vault, won.planned, won.work)
+    except AttemptFailed as failure:
+        _end_unequipped(context, worker_id, request, won, failure)
+        return None
+
+
+def _end_unequipped(
+    context: Context, worker_id: str, request: ClaimRequest, won: claims.Won, failure: AttemptFailed
+) -> None:
+    log.warning("secrets_missing", job=request.job_id, stage=request.stage, error=failure.message)
+    now = datetime.now(UTC)
+    ends = [
+        AttemptResult(
+            chunk=row.chunk,
+            attempt=row.attempt,
+            reason=failure.reason,
+            message=failure.message,
+            ended_at=now,
+        )
+        for row in won.rows
+    ]
+    context.writer.run(
+        lambda connection: outcomes.commit(
+            connection, worker_id, request.job_id, request.stage, ends, context.settings
+        )
+    )
+    context.wakeup.notify(request.job_id)
 
 
 def _renew(
@@ -252,14 +295,17 @@ def _free_strays(context: Context, worker_id: str, holds: Sequence[Hold]) -> Non
 
 def _insert_logs(
     connection: Connection, worker_id: str, job_id: str, stage: Stage, segments: Sequence[dict[str, Any]]
-) -> None:
-    """Keep the segments of tasks that this worker worked on; a late or foreign one is dropped."""
+) -> int:
+    """Keep the segments of tasks that this worker worked on, and return how many; a late or foreign one is dropped."""
+    if not segments or not logs.kept(connection, job_id):
+        return 0
     own = [
         it
         for it in segments
         if tasks.worked_on(connection, worker_id, job_id, stage, it["first_chunk"], it["last_chunk"])
     ]
     logs.insert(connection, job_id, stage, own)
+    return len(own)
 
 
 def _must_hold(connection: Connection, worker_id: str, job_id: str, stage: Stage, attempt: int) -> None:

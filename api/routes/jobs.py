@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 from sqlalchemy import Connection
 
+from api import injection
 from api.context import Context
 from api.deps import CallerDep, ContextDep, PageDep, RequestIdDep
 from api.job_drafts import ROLES, changed_config, check_ends, draft_columns, find_template
@@ -136,6 +137,7 @@ def run_job(
     with context.database.read() as connection:
         draft = jobs.draft(connection, job_id, owner_id=caller.account_id)
         blocks = resolve_blocks(connection, caller.account_id, tags_of(draft))
+        injection.check_named(connection, caller.account_id, blocks)
     blocks.check_params(draft.params)
     check_ends(draft.data_source, draft.data_destination, context.settings.allow_private_hosts)
     config = changed_config(draft.config, body)

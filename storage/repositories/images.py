@@ -5,8 +5,10 @@ from sqlalchemy import Connection, bindparam, select
 from gridloom.manifests import Manifest
 from gridloom.wire import ComponentRef, ImageLogin
 from storage.columns import db_now
+from storage.repositories import registry_tokens
 from storage.tables import components, image_pins
 from storage.upsert import insert_into
+from storage.vault import Sealed, Vault
 
 # Asked with every bundle: building a statement costs more than running it.
 _PINNED = select(image_pins.c.digest).where(
@@ -31,23 +33,24 @@ def pin(connection: Connection, job_id: str, image: str, digest: str) -> str:
     return pinned(connection, job_id, image)
 
 
-def login(connection: Connection, component: ComponentRef) -> ImageLogin | None:
+def login(connection: Connection, vault: Vault, component: ComponentRef) -> ImageLogin | None:
     """Return the login that a private image's component names now, None where it names none.
 
     A token that a later upload brought counts for jobs that run already, but not for another registry: that one
     would be told a secret that is none of its business.
+
+    Raises:
+        VaultLocked, SealBroken: when the token can't be opened.
     """
-    row = connection.execute(
-        select(components.c.manifest).where(components.c.id == component.id)
-    ).one_or_none()
-    if row is None:
+    row = connection.execute(select(components).where(components.c.id == component.id)).one_or_none()
+    if row is None or row.sealed_token is None:
         return None
     config = Manifest.model_validate(row.manifest).platform_config
-    if not (config.private_image and config.token) or _registry(config.container) != _registry(
-        component.image
-    ):
+    if not config.private_image or _registry(config.container) != _registry(component.image):
         return None
-    return ImageLogin(username=config.username, token=config.token)
+    sealed = Sealed(envelope=bytes(row.sealed_token), master_id=row.token_master_id)
+    token = registry_tokens.opened(vault, sealed, row.owner_id, row.id, row.revision)
+    return ImageLogin(username=config.username, token=token)
 
 
 def _registry(image: str) -> str:

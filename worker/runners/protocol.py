@@ -52,7 +52,7 @@ class Execution:
     label: str
     component: Path
     script: Path
-    env: Mapping[str, str]
+    env: Mapping[str, str] = field(repr=False)
     folders: tuple[Path, ...]
     limits: Limits = field(default_factory=Limits)
 
