@@ -3,7 +3,7 @@
 from sqlalchemy import Connection
 
 from gridloom.states import EndReason, JobState
-from storage.repositories import job_states, tasks
+from storage.repositories import job_states, tasks, wallet
 
 
 def fail(connection: Connection, job_id: str, reason: EndReason, message: str) -> bool:
@@ -20,4 +20,5 @@ def _end(connection: Connection, job_id: str, state: JobState, reason: EndReason
     if not job_states.end(connection, job_id, state, reason, message):
         return False
     tasks.cancel_open(connection, job_id)
+    wallet.settle(connection, job_id)
     return True

@@ -38,8 +38,8 @@ def register_chunks(
             for c in changed
         ],
     )
-    undone = sum(known[chunk.index].state == TaskState.COMPLETED for chunk in changed)
-    job_states.add_counts(connection, job_id, chunks=len(fresh), completed=-undone)
+    undone = [known[it.index].price or 0 for it in changed if known[it.index].state == TaskState.COMPLETED]
+    job_states.add_counts(connection, job_id, chunks=len(fresh), completed=-len(undone), price=-sum(undone))
     job_states.advance(connection, job_id, JobState.PARTITIONING)
 
 

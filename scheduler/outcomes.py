@@ -4,7 +4,7 @@ Everything here happens in one transaction. A result counts only when the task s
 the result was computed under; everything else is dropped without a trace.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -13,12 +13,13 @@ from sqlalchemy import Connection
 
 from gridloom import phases
 from gridloom.phases import Sums
+from gridloom.rates import rate_card
 from gridloom.settings import Settings
 from gridloom.states import TASK_LEASED, EndReason, JobState, Stage, TaskState, task_sources_of
 from gridloom.wire import AttemptResult
-from scheduler import retry
+from scheduler import pricing, retry
 from storage.columns import AnyRow
-from storage.repositories import chunks, job_states, tasks
+from storage.repositories import chunks, job_states, tasks, wallet
 
 # A result is taken from a lapsed lease that nobody claimed since. A failure is not: it was charged when it lapsed, or
 # this is the same commit again.
@@ -48,7 +49,8 @@ def commit(
     done: list[AttemptResult] = []
     failed: list[AttemptResult] = []
     dropped: list[tuple[int, int]] = []
-    for result in results:
+    # One that is sent twice counts once.
+    for result in {(it.chunk, it.attempt): it for it in results}.values():
         row = rows.get(result.chunk)
         if row is None or row.attempt != result.attempt or row.worker_id != worker_id:
             dropped.append((result.chunk, result.attempt))
@@ -58,9 +60,12 @@ def commit(
         elif row.state != TaskState.COMPLETED or result.reason:
             dropped.append((result.chunk, result.attempt))
     if done:
-        _complete(connection, job_id, stage, done, settings)
+        prices: dict[int, int] = {}
         if stage is Stage.APP:
-            _count(connection, jobs[job_id], rows, done)
+            card = rate_card(settings.gpu_rates)
+            prices = pricing.of_results(connection, jobs[job_id].app_needs, rows, done, card)
+            _count(connection, jobs[job_id], rows, done, prices.values())
+        _complete(connection, job_id, stage, done, prices, settings)
     for result in failed:
         end_badly(connection, rows[result.chunk], result, settings)
     return Committed(dropped=tuple(dropped), job_may_move=bool(done or failed))
@@ -125,9 +130,14 @@ def lose(connection: Connection, rows: Sequence[AnyRow], message: str, settings:
 
 
 def _complete(
-    connection: Connection, job_id: str, stage: Stage, done: Sequence[AttemptResult], settings: Settings
+    connection: Connection,
+    job_id: str,
+    stage: Stage,
+    done: Sequence[AttemptResult],
+    prices: Mapping[int, int],
+    settings: Settings,
 ) -> None:
-    tasks.complete(connection, job_id, stage, [_row(result) for result in done])
+    tasks.complete(connection, job_id, stage, [_row(it) | {"price": prices.get(it.chunk)} for it in done])
     if stage is Stage.PARTITION:
         total = done[0].total or 0
         job_states.advance(connection, job_id, JobState.PARTITIONED, total=total, chunks=total, trouble="")
@@ -136,12 +146,21 @@ def _complete(
 
 
 def _count(
-    connection: Connection, job: AnyRow, rows: Mapping[int, AnyRow], done: Sequence[AttemptResult]
+    connection: Connection,
+    job: AnyRow,
+    rows: Mapping[int, AnyRow],
+    done: Sequence[AttemptResult],
+    prices: Collection[int],
 ) -> None:
     busy_s = sum((it.ended_at - it.started_at).total_seconds() for it in done if it.started_at)
     sums = Sums.model_validate(job.spent or {}).plus((_queued_s(rows[it.chunk]), it.spent) for it in done)
     job_states.add_counts(
-        connection, job.id, completed=len(done), busy_s=busy_s, spent=sums.model_dump(mode="json")
+        connection,
+        job.id,
+        completed=len(done),
+        busy_s=busy_s,
+        spent=sums.model_dump(mode="json"),
+        price=sum(prices),
     )
 
 
@@ -151,9 +170,9 @@ def _queued_s(row: AnyRow) -> float:
 
 
 def finish(connection: Connection, job_id: str, epoch: int, settings: Settings) -> None:
-    """Complete a job whose output of `epoch` stands."""
+    """Complete a job whose output of `epoch` stands, and pay for it."""
     moment = job_states.now(connection)
-    job_states.advance(
+    ended = job_states.advance(
         connection,
         job_id,
         JobState.COMPLETE,
@@ -162,6 +181,8 @@ def finish(connection: Connection, job_id: str, epoch: int, settings: Settings) 
         warning="",
         trouble="",
     )
+    if ended:
+        wallet.settle(connection, job_id)
 
 
 def _whole(connection: Connection, job_id: str, result: AttemptResult) -> AttemptResult:
@@ -176,8 +197,8 @@ def _whole(connection: Connection, job_id: str, result: AttemptResult) -> Attemp
     if found < total:
         message = f"{found} of {total} chunks were registered"
         return result.model_copy(update={"reason": EndReason.RUNNER_FAILED, "message": message})
-    undone = chunks.drop_from(connection, job_id, total)
-    job_states.add_counts(connection, job_id, completed=-undone)
+    undone, price = chunks.drop_from(connection, job_id, total)
+    job_states.add_counts(connection, job_id, completed=-undone, price=-price)
     return result
 
 

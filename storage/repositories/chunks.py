@@ -34,6 +34,7 @@ def reset(connection: Connection, job_id: str, rows: Sequence[dict[str, Any]]) -
             not_before=None,
             results=None,
             spent=None,
+            price=None,
             chunk_key=bindparam("key"),
             chunk_offset=bindparam("offset"),
             chunk_size=bindparam("size"),
@@ -43,17 +44,18 @@ def reset(connection: Connection, job_id: str, rows: Sequence[dict[str, Any]]) -
     connection.execute(statement, list(rows))
 
 
-def drop_from(connection: Connection, job_id: str, first: int) -> int:
+def drop_from(connection: Connection, job_id: str, first: int) -> tuple[int, int]:
     """Delete app tasks from chunk `first` on, which an earlier run of the partitioner had written.
 
-    Returns how many of them were completed.
+    Returns how many of them were completed, and what those cost.
     """
     gone = connection.execute(
         delete(tasks)
         .where(tasks.c.job_id == job_id, tasks.c.stage == Stage.APP, tasks.c.chunk >= first)
-        .returning(tasks.c.state)
+        .returning(tasks.c.state, tasks.c.price)
     )
-    return sum(row.state == TaskState.COMPLETED for row in gone)
+    prices = [row.price or 0 for row in gone if row.state == TaskState.COMPLETED]
+    return len(prices), sum(prices)
 
 
 def count(connection: Connection, job_id: str, *, below: int) -> int:

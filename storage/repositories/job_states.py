@@ -17,7 +17,11 @@ from storage.tables import accounts, image_pins, jobs, outputs
 _OF_JOB = jobs.c.id == bindparam("job_id")
 # Not the strongest lock: a row that refers to the job may be inserted meanwhile.
 _FIND = select(jobs).where(_OF_JOB).with_for_update(key_share=True)
-_LOCK = select(jobs.c.id, jobs.c.spent).where(_OF_JOB).with_for_update(key_share=True)
+_LOCK = (
+    select(jobs.c.id, jobs.c.spent, jobs.c.plan["app"]["needs"].label("app_needs"))
+    .where(_OF_JOB)
+    .with_for_update(key_share=True)
+)
 _STANDING = select(jobs.c.owner_id, jobs.c.state, jobs.c.end_reason, jobs.c.ended_at).where(_OF_JOB)
 _NOW = select(db_now())
 _LIVE_JOBS = (
@@ -61,7 +65,7 @@ def standing(connection: Connection, job_id: str) -> AnyRow | None:
 def lock(connection: Connection, job_ids: Collection[str]) -> dict[str, AnyRow]:
     """Lock jobs for this transaction where the database can, in an order that all callers share.
 
-    Returns (id, spent) of those that exist, by id.
+    Returns (id, spent, app_needs) of those that exist, by id.
     """
     rows = (connection.execute(_LOCK, {"job_id": job_id}).first() for job_id in sorted(job_ids))
     return {row.id: row for row in rows if row is not None}
@@ -118,8 +122,9 @@ def add_counts(
     completed: int = 0,
     busy_s: float = 0.0,
     spent: dict[str, Any] | None = None,
+    price: int = 0,
 ) -> None:
-    """Add to a job's counters, which serve display and bundle sizes only.
+    """Add to a job's counters: all but the price serve display and bundle sizes only.
 
     `spent` are new sums altogether, made of those that `lock` returned. A task that completed ends the job's trouble.
     """
@@ -131,6 +136,7 @@ def add_counts(
             chunks=jobs.c.chunks + chunks,
             completed=jobs.c.completed + completed,
             busy_s=jobs.c.busy_s + busy_s,
+            price=jobs.c.price + price,
             **({"trouble": ""} if completed > 0 else {}),
             **sums,
         )

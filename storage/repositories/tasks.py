@@ -45,7 +45,8 @@ _OF_STAGE = and_(_OF_JOB, tasks.c.stage == bindparam("of_stage"))
 # that only readers want.
 _LOCKED = (
     select(
-        *(it for it in tasks.c if it.name not in {"results", "message", "cpu_s", "peak_memory_mib", "spent"})
+        *(it for it in tasks.c if it.name not in {"results", "message", "cpu_s", "peak_memory_mib", "spent"}),
+        db_now().label("read_at"),
     )
     .where(_OF_STAGE, tasks.c.chunk.in_(bindparam("chunks", expanding=True)))
     .order_by(tasks.c.chunk)
@@ -83,6 +84,7 @@ _COMPLETE = (
         spent=bindparam("spent"),
         results=bindparam("results"),
         exit_code=bindparam("exit_code"),
+        price=bindparam("price"),
     )
 )
 
@@ -223,7 +225,8 @@ def worked_on(
 
 
 def locked(connection: Connection, job_id: str, stage: Stage, chunks: Iterable[int]) -> dict[int, AnyRow]:
-    """Return tasks by chunk, locked for this transaction where the database can; without results and message."""
+    """Return tasks by chunk, locked for this transaction where the database can; without what only readers want, and
+    with the database's time as `read_at`."""
     found = connection.execute(_LOCKED, {"of_job": job_id, "of_stage": stage, "chunks": list(chunks)})
     return {row.chunk: row for row in found}
 
@@ -231,7 +234,7 @@ def locked(connection: Connection, job_id: str, stage: Stage, chunks: Iterable[i
 def complete(connection: Connection, job_id: str, stage: Stage, rows: Sequence[dict[str, Any]]) -> None:
     """Complete tasks that `locked` showed to be held.
 
-    Each row: at_chunk, at_attempt, started_at, ended_at, cpu_s, peak_memory_mib, spent, results, exit_code.
+    Each row: at_chunk, at_attempt, started_at, ended_at, cpu_s, peak_memory_mib, spent, results, exit_code, price.
     """
     if rows:
         place = {"of_job": job_id, "of_stage": stage}

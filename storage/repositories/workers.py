@@ -3,14 +3,20 @@
 import hashlib
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
+from gridloom.devices import Capacity
 from gridloom.wire import RegisterRequest
 from storage.columns import AnyRow, db_after, db_now
 from storage.tables import locks, worker_metrics, workers
 from storage.upsert import insert_into
 
 LIVE, GONE = "live", "gone"
+
+# Asked with every bundle: building a statement costs more than running it.
+_CAPACITY = select(workers.c.cores, workers.c.memory_mib, workers.c.gpus).where(
+    workers.c.id == bindparam("worker_id")
+)
 
 
 def token_hash(token: str) -> str:
@@ -77,6 +83,12 @@ def by_ids(connection: Connection, worker_ids: Collection[str]) -> dict[str, Any
     """Return workers by id, those that are gone as well."""
     found = connection.execute(select(workers).where(workers.c.id.in_(worker_ids)))
     return {row.id: row for row in found}
+
+
+def capacity(connection: Connection, worker_id: str) -> Capacity | None:
+    """Return what the machine of a worker has, None when there is no such worker."""
+    row = connection.execute(_CAPACITY, {"worker_id": worker_id}).first()
+    return row and Capacity(cores=row.cores, memory_mib=row.memory_mib, gpus=tuple(row.gpus))
 
 
 def retire(connection: Connection, worker_ids: Sequence[str]) -> None:

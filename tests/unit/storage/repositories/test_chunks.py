@@ -18,10 +18,11 @@ def test_other_bytes_start_a_task_again_and_shut_out_who_runs_it(fabric):
     assert (second.results, failed.chunk_key) == (None, "pack")
 
 
-def test_chunks_past_the_end_vanish_and_completed_ones_among_them_are_counted(fabric):
+def test_chunks_past_the_end_vanish_and_completed_ones_among_them_are_counted_and_priced(fabric):
     job_id = fabric.run_chunks(4)
-    fabric.set_task(job_id, 3, state=TaskState.COMPLETED)
-    assert fabric.write(chunks.drop_from, job_id, 2) == 1
+    fabric.set_task(job_id, 3, state=TaskState.COMPLETED, price=7)
+    fabric.set_task(job_id, 2, price=5)
+    assert fabric.write(chunks.drop_from, job_id, 2) == (1, 7)
     assert [row.chunk for row in fabric.tasks(job_id)] == [0, 1]
 
 
