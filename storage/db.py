@@ -1,14 +1,17 @@
 """The database: one engine, and the only two ways to reach it, a read and a write transaction."""
 
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import make_url
 
+from gridloom.changes import JobChange
 from gridloom.errors import SetupFailed
+from storage.changes import OPTION, Notes
 
 _PRAGMAS = (
     "journal_mode=WAL",
@@ -23,8 +26,10 @@ _PRAGMAS = (
 class Database:
     """Owns the engine; nobody else opens or commits a transaction."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, publish: Callable[[Sequence[JobChange]], object] | None = None) -> None:
         """Open `url` (SQLite or PostgreSQL, SQLAlchemy's form; `postgresql://` means psycopg).
+
+        `publish` is told what each transaction did to jobs and tasks, after its commit; it must neither wait nor raise.
 
         Raises:
             SetupFailed: when the URL names another database.
@@ -46,6 +51,7 @@ class Database:
         else:
             raise SetupFailed(f"GRIDLOOM_DATABASE_URL: {backend} is not supported, use sqlite or postgresql")
         self.is_sqlite = backend == "sqlite"
+        self._publish = publish
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -59,8 +65,14 @@ class Database:
 
         On SQLite it takes the write lock at once, so a compare-and-set never fails half way for want of it.
         """
-        with self.engine.connect().execution_options(gridloom_write=True) as connection, connection.begin():
+        notes = Notes()
+        options: dict[str, Any] = {"gridloom_write": True}
+        if self._publish is not None:
+            options[OPTION] = notes
+        with self.engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
+        if self._publish is not None and (changes := notes.changes(time.time())):
+            self._publish(changes)
 
     def close(self) -> None:
         """Close every connection."""

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
 
 from gridloom.states import Stage, TaskState
+from storage.changes import note_tasks
 from storage.repositories.tasks import may_become
 from storage.tables import tasks
 
@@ -42,6 +43,15 @@ def reset(connection: Connection, job_id: str, rows: Sequence[dict[str, Any]]) -
         )
     )
     connection.execute(statement, list(rows))
+    moved = connection.execute(
+        select(tasks.c.chunk, tasks.c.attempt).where(
+            tasks.c.job_id == job_id,
+            tasks.c.stage == Stage.APP,
+            tasks.c.state == TaskState.SCHEDULED,
+            tasks.c.chunk.in_([row["at_chunk"] for row in rows]),
+        )
+    )
+    note_tasks(connection, job_id, Stage.APP, TaskState.SCHEDULED, moved)
 
 
 def drop_from(connection: Connection, job_id: str, first: int) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, or_, select, update
 
 from gridloom.plan import JobPlan
 from gridloom.states import JOB_FINAL, JOB_LIVE, JOB_ORDER, EndReason, JobState, job_path, job_sources_of
+from storage.changes import note_job
 from storage.columns import AnyRow, db_after, db_now
 from storage.tables import accounts, image_pins, jobs, outputs
 
@@ -106,6 +107,7 @@ def _move(connection: Connection, row: AnyRow, path: tuple[JobState, ...], value
         values = {"ended_at": moment} | values
     if JobState.STARTED in path:
         values = {"submitted_at": moment, "started_at": moment} | values
+    note_job(connection, row.id)
     done = connection.execute(
         update(jobs)
         .where(jobs.c.id == row.id, jobs.c.state == row.state)
@@ -128,6 +130,7 @@ def add_counts(
 
     `spent` are new sums altogether, made of those that `lock` returned. A task that completed ends the job's trouble.
     """
+    note_job(connection, job_id)
     sums = {} if spent is None else {"spent": spent}
     connection.execute(
         update(jobs)
@@ -145,11 +148,13 @@ def add_counts(
 
 def set_warning(connection: Connection, job_id: str, warning: str) -> None:
     """Show a warning on a job; the empty text takes it away."""
+    note_job(connection, job_id)
     connection.execute(update(jobs).where(jobs.c.id == job_id).values(warning=warning))
 
 
 def set_trouble(connection: Connection, job_id: str, trouble: str) -> None:
     """Show on a job, until its next task completes, why attempts at its tasks are tried again."""
+    note_job(connection, job_id)
     connection.execute(update(jobs).where(jobs.c.id == job_id).values(trouble=trouble))
 
 

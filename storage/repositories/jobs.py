@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select,
 from gridloom.errors import BadState, NotFound
 from gridloom.ids import is_uuid
 from gridloom.states import JOB_LIVE, JobState
+from storage.changes import note_deleted, note_job
 from storage.columns import db_now
 from storage.tables import jobs
 
@@ -32,6 +33,7 @@ def create(connection: Connection, values: Mapping[str, Any]) -> None:
     """Insert a draft; `values` are the columns that have no default but the state and the time."""
     moment = connection.execute(select(db_now())).scalar_one()
     times = {JobState.NEW.value: moment.isoformat()}
+    note_job(connection, values["id"])
     connection.execute(
         insert(jobs).values(state=JobState.NEW, state_times=times, created_at=moment, **values)
     )
@@ -81,6 +83,7 @@ def change(connection: Connection, job_id: str, **values: Any) -> None:
     )
     if not changed.rowcount:
         raise BadState(f"job {job_id} was run or deleted meanwhile")
+    note_job(connection, job_id)
 
 
 def remove(connection: Connection, owner_id: str, job_id: str) -> None:
@@ -96,6 +99,7 @@ def remove(connection: Connection, owner_id: str, job_id: str) -> None:
     )
     if not removed.rowcount:
         raise BadState(f"job {job_id} is {row.state} and has to be aborted first")
+    note_deleted(connection, row.id)
 
 
 def count(connection: Connection, owner_id: str) -> int:

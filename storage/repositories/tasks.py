@@ -20,7 +20,9 @@ from sqlalchemy import (
 )
 
 from gridloom.states import JOB_LIVE, TASK_LEASED, EndReason, Stage, TaskState, task_sources_of
+from storage.changes import note_tasks
 from storage.columns import AnyRow, db_after, db_now
+from storage.repositories.task_moves import note_cancelled, received
 from storage.tables import attempts, jobs, tasks
 
 _LEASED = [state.value for state in TASK_LEASED]
@@ -106,7 +108,7 @@ def claim(
     Returns the rows won in chunk order: chunk, attempt, chunk_key, chunk_offset, chunk_size.
     """
     live = exists().where(jobs.c.id == job_id, jobs.c.state.in_([state.value for state in JOB_LIVE]))
-    won = connection.execute(
+    found = connection.execute(
         update(tasks)
         .where(
             tasks.c.job_id == job_id,
@@ -133,7 +135,9 @@ def claim(
             tasks.c.chunk, tasks.c.attempt, tasks.c.chunk_key, tasks.c.chunk_offset, tasks.c.chunk_size
         )
     )
-    return sorted(won, key=lambda row: row.chunk)
+    won = sorted(found, key=lambda row: row.chunk)
+    note_tasks(connection, job_id, stage, TaskState.RECEIVED, (row[:2] for row in won))
+    return won
 
 
 def renew(
@@ -168,7 +172,8 @@ def mark_running(
     started: dict[tuple[int, int], datetime],
 ) -> None:
     """Move received tasks to Running, with the time at which their process started."""
-    if not started:
+    fresh = received(connection, job_id, stage, started)
+    if not fresh:
         return
     statement = (
         update(tasks)
@@ -184,8 +189,12 @@ def mark_running(
     )
     connection.execute(
         statement,
-        [{"at_chunk": chunk, "at_attempt": attempt, "at": at} for (chunk, attempt), at in started.items()],
+        [
+            {"at_chunk": chunk, "at_attempt": attempt, "at": started[chunk, attempt]}
+            for chunk, attempt in fresh
+        ],
     )
+    note_tasks(connection, job_id, stage, TaskState.RUNNING, fresh)
 
 
 def holds(
@@ -239,6 +248,8 @@ def complete(connection: Connection, job_id: str, stage: Stage, rows: Sequence[d
     if rows:
         place = {"of_job": job_id, "of_stage": stage}
         connection.execute(_COMPLETE, [place | row for row in rows])
+        done = ((row["at_chunk"], row["at_attempt"]) for row in rows)
+        note_tasks(connection, job_id, stage, TaskState.COMPLETED, done)
 
 
 def end_attempt(connection: Connection, task: AnyRow, **values: Any) -> bool:
@@ -257,6 +268,8 @@ def end_attempt(connection: Connection, task: AnyRow, **values: Any) -> bool:
     )
     if moved.rowcount and values["state"] == TaskState.SCHEDULED and task.attempt:
         _keep(connection, task, values)
+    if moved.rowcount:
+        note_tasks(connection, task.job_id, task.stage, values["state"], [(task.chunk, task.attempt)])
     return moved.rowcount == 1
 
 
@@ -302,8 +315,10 @@ def release(
             tasks.c.state.in_(_LEASED),
         )
         .values(state=TaskState.SCHEDULED, worker_id=None, lease_until=None, hinted_at=None)
-    )
-    return done.rowcount
+        .returning(tasks.c.chunk, tasks.c.attempt)
+    ).all()
+    note_tasks(connection, job_id, stage, TaskState.SCHEDULED, done)
+    return len(done)
 
 
 def expired(connection: Connection, limit: int) -> list[AnyRow]:
@@ -331,6 +346,7 @@ def cancel_open(connection: Connection, job_id: str) -> int:
     leased = connection.execute(
         select(func.count()).where(tasks.c.job_id == job_id, tasks.c.state.in_(_LEASED))
     ).scalar_one()
+    note_cancelled(connection, job_id)
     connection.execute(
         update(tasks)
         .where(tasks.c.job_id == job_id, may_become(TaskState.CANCELLED))
