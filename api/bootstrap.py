@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from api.context import Context
 from api.push import judged, kept, stored
+from api.registration import add_account
 from api.tokens import ADMIN, hash_key
 from engines.catalog import builtin_packages
 from gridloom.archives import pack_component, read_component
@@ -40,7 +41,7 @@ def first_account(context: Context) -> None:
 
     def create(connection: Connection) -> None:
         take_setup_lock(connection)
-        account_id = accounts.create_account(connection, USER_NAME, {"role": ADMIN})
+        account_id = add_account(connection, USER_NAME, {"role": ADMIN})
         api_keys.add(connection, account_id, name="first key", key_hash=hash_key(api_key))
 
     context.writer.run(create)

@@ -1,14 +1,14 @@
 """Accounts: who may use the fabric."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.sql.expression import ColumnElement
 
 from gridloom.ids import new_uuid
-from storage.columns import AnyRow
 from storage.spans import Span, fetch_span
 from storage.tables import accounts, api_keys, sessions
 
@@ -19,6 +19,31 @@ ORDERS: dict[str, ColumnElement[Any]] = {
     "last_login": accounts.c.last_login_at,
 }
 _ALIVE = accounts.c.deleted_at.is_(None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """An account that was not deleted."""
+
+    id: str
+    user_name: str
+    email: str | None  #: in lower case
+    email_verified: bool
+    password_hash: str | None
+    provider: str
+    subject: str | None
+    role: str
+    first_name: str
+    last_name: str
+    contact_info: dict[str, Any]
+    onboarding_info: list[dict[str, Any]]
+    is_onboarded: bool
+    settings: dict[str, Any]
+    last_login_at: datetime | None
+    disabled_at: datetime | None
+    weight: float
+    created_at: datetime
+    deleted_at: datetime | None
 
 
 def any_account(connection: Connection) -> bool:
@@ -37,17 +62,17 @@ def create_account(connection: Connection, user_name: str, columns: Mapping[str,
     return str(fixed["id"])
 
 
-def by_id(connection: Connection, account_id: str) -> AnyRow | None:
+def by_id(connection: Connection, account_id: str) -> Account | None:
     """Return the account with this id."""
     return _one(connection, accounts.c.id == account_id)
 
 
-def by_email(connection: Connection, email: str) -> AnyRow | None:
+def by_email(connection: Connection, email: str) -> Account | None:
     """Return the account with this e-mail, which is in lower case."""
     return _one(connection, accounts.c.email == email)
 
 
-def by_subject(connection: Connection, provider: str, subject: str) -> AnyRow | None:
+def by_subject(connection: Connection, provider: str, subject: str) -> Account | None:
     """Return the account that is linked to a user of an OpenID provider."""
     return _one(connection, (accounts.c.provider == provider) & (accounts.c.subject == subject))
 
@@ -58,9 +83,10 @@ def name_taken(connection: Connection, user_name: str, but: str = "") -> bool:
     return connection.execute(select(accounts.c.id).where(same, accounts.c.id != but)).first() is not None
 
 
-def listed(connection: Connection, span: Span) -> tuple[Sequence[RowMapping], int]:
+def listed(connection: Connection, span: Span) -> tuple[Sequence[Account], int]:
     """Return a page of all accounts, and how many there are."""
-    return fetch_span(connection, select(accounts).where(_ALIVE), span, ORDERS, accounts.c.id)
+    rows, total = fetch_span(connection, select(accounts).where(_ALIVE), span, ORDERS, accounts.c.id)
+    return [Account(**row) for row in rows], total
 
 
 def change(connection: Connection, account_id: str, columns: Mapping[str, Any]) -> bool:
@@ -86,5 +112,6 @@ def prove_email(connection: Connection, account_id: str, *, keep_credentials: bo
         connection.execute(update(table).where(*good).values(revoked_at=datetime.now(UTC)))
 
 
-def _one(connection: Connection, condition: ColumnElement[bool]) -> AnyRow | None:
-    return connection.execute(select(accounts).where(condition, _ALIVE)).first()
+def _one(connection: Connection, condition: ColumnElement[bool]) -> Account | None:
+    row = connection.execute(select(accounts).where(condition, _ALIVE)).mappings().first()
+    return Account(**row) if row else None
