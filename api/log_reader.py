@@ -1,74 +1,63 @@
 """Reads a job's log lines out of the object store, a bounded number at a time."""
 
-import io
-import json
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import structlog
-import zstandard
-from sqlalchemy import Row
 
+from api.log_scan import LineFilter, scan
 from gridloom.errors import BadInput, BlobMissing
+from gridloom.log_frames import Entry, from_json
 from gridloom.states import Stage
 from storage.blobs import BlobStore
+from storage.columns import AnyRow
 from storage.db import Database
 from storage.repositories import logs
 
 log = structlog.get_logger()
 
-_SEGMENTS_AT_ONCE = 100
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LARGEST_ID = 2**63 - 1
-
-Wanted = Mapping[Stage, frozenset[int] | None]
-"""Which stages to read, and which of their chunks; None means all of them."""
+_SEGMENTS_AT_ONCE = 200
+_LARGEST_PLACE = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredLine:
-    """One line with the place it came from; `stream` is stdout, stderr or fabric."""
+    """A line and where it stands: its stage, and how many lines of the job came before it."""
 
+    place: int
     stage: Stage
-    chunk: int
-    attempt: int
-    at: datetime
-    stream: str
-    text: str
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPage:
+    """Some wanted lines, and the place to go on from; `complete` is false when the time was over before the end."""
+
+    lines: list[StoredLine]
+    place: int
+    complete: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Cursor:
-    """How far a reader has come: `lines` of segment `segment` are next to skip.
+class Places:
+    """The lines of a job from `start` to before `end`."""
 
-    As text `7` means that segment 7 was read, `7.20` that 20 lines of it were.
+    start: int
+    end: int
+
+
+def place_of(text: str) -> int | None:
+    """Read the id that an earlier answer gave, None when there is none.
+
+    Raises:
+        BadInput: when it is no such id.
     """
-
-    segment: int = 0
-    lines: int = 0
-
-    @classmethod
-    def parse(cls, text: str) -> "Cursor":
-        """Read a cursor's text; the empty one is the start.
-
-        Raises:
-            BadInput: when it is no cursor.
-        """
-        segment, dot, lines = text.partition(".")
-        try:
-            numbers = (int(segment or 0), int(lines or 0))
-        except ValueError:
-            numbers = (-1, -1)
-        if not (0 <= numbers[0] < _LARGEST_ID and 0 <= numbers[1] < _LARGEST_ID):
-            raise BadInput(f"{text[:40]!a} is not an id that an earlier answer gave", field="afterId")
-        return cls(*numbers) if dot else cls(numbers[0] + 1 if segment else 0)
-
-    def __str__(self) -> str:
-        if self.lines:
-            return f"{self.segment}.{self.lines}"
-        return str(self.segment - 1) if self.segment else ""
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > len(str(_LARGEST_PLACE)) - 1:
+        raise BadInput(f"{text[:40]!a} is not an id that an earlier answer gave", field="afterId")
+    return int(text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,51 +67,71 @@ class LogReader:
     database: Database
     store: BlobStore
 
-    def read(
-        self, job_id: str, wanted: Wanted, cursor: Cursor, limit: int, take: Callable[[StoredLine], None]
-    ) -> Cursor:
-        """Hand at most `limit` lines from `cursor` on to `take`; return where to go on."""
-        for segment in self._segments(job_id, wanted, cursor.segment):
-            skip = cursor.lines if segment.id == cursor.segment else 0
-            chunks = wanted[Stage(segment.stage)]
-            for number, line in enumerate(self._lines(segment)):
-                if number < skip or not (chunks is None or line.chunk in chunks):
-                    continue
-                if not limit:
-                    return Cursor(segment.id, number)
-                take(line)
-                limit -= 1
-            cursor = Cursor(segment.id + 1)
-        return cursor
+    def total(self, job_id: str) -> int:
+        """Return how many lines a job has."""
+        with self.database.read() as connection:
+            return logs.total_lines(connection, job_id)
 
-    def _segments(self, job_id: str, wanted: Wanted, from_id: int) -> Iterator[Row[Any]]:
+    def page(
+        self, job_id: str, wanted: LineFilter, places: Places, *, limit: int, within_s: float
+    ) -> LogPage:
+        """Return at most `limit` of the wanted lines; gives up, between two segments, when the time is over."""
+        deadline = time.monotonic() + within_s
+        lines: list[StoredLine] = []
+        place = places.end if wanted.newest_first else places.start
+        for found, place in self.segments(job_id, wanted, places):
+            for line in found:
+                lines.append(line)
+                if len(lines) == limit:
+                    after = line.place if wanted.newest_first else line.place + 1
+                    return LogPage(lines=lines, place=after, complete=True)
+            if time.monotonic() > deadline:
+                return LogPage(lines=lines, place=place, complete=False)
+        place = places.start if wanted.newest_first else places.end
+        return LogPage(lines=lines, place=place, complete=True)
+
+    def segments(
+        self, job_id: str, wanted: LineFilter, places: Places
+    ) -> Iterator[tuple[Iterator[StoredLine], int]]:
+        """Yield the wanted lines segment by segment, each with the place to go on from behind it."""
         while True:
             with self.database.read() as connection:
                 rows = logs.segments(
-                    connection, job_id, wanted=wanted, from_id=from_id, limit=_SEGMENTS_AT_ONCE
+                    connection,
+                    job_id,
+                    wanted.segments(),
+                    start=places.start,
+                    end=places.end,
+                    newest_first=wanted.newest_first,
+                    limit=_SEGMENTS_AT_ONCE,
                 )
-            yield from rows
+            for row in rows:
+                after = row.first_line if wanted.newest_first else row.first_line + row.lines
+                yield self._lines(job_id, row, wanted, places), max(places.start, min(after, places.end))
             if len(rows) < _SEGMENTS_AT_ONCE:
                 return
-            from_id = rows[-1].id + 1
+            places = Places(places.start, after) if wanted.newest_first else Places(after, places.end)
 
-    def _lines(self, segment: Row[Any]) -> Iterator[StoredLine]:
+    def _lines(
+        self, job_id: str, row: AnyRow, wanted: LineFilter, places: Places, merged: bool = False
+    ) -> Iterator[StoredLine]:
+        stage = Stage(row.stage)
         try:
-            packed = self.store.get_bytes(segment.key, segment.offset, segment.size)
-            with zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True) as reader:
-                for text in io.TextIOWrapper(reader, encoding="utf-8"):
-                    yield _parsed(Stage(segment.stage), text)
-        except (BlobMissing, zstandard.ZstdError, ValueError, KeyError, TypeError, OverflowError) as error:
-            log.warning("log_segment_unreadable", job=segment.job_id, segment=segment.id, error=str(error))
-
-
-def _parsed(stage: Stage, text: str) -> StoredLine:
-    raw = json.loads(text)
-    return StoredLine(
-        stage=stage,
-        chunk=raw["c"],
-        attempt=raw["a"],
-        at=_EPOCH + timedelta(microseconds=raw["t"]),
-        stream=raw["s"],
-        text=raw["m"],
-    )
+            for place, line in scan(self.store, row, wanted):
+                if places.start <= place < places.end:
+                    yield StoredLine(place=place, stage=stage, entry=from_json(line))
+        except BlobMissing as error:
+            if merged:
+                log.warning("log_segment_missing", job=job_id, line=row.first_line, error=error.message)
+                return
+            # It was merged with its neighbours since the index was read.
+            end = min(places.end, row.first_line + row.lines)
+            part = Places(max(places.start, row.first_line), end)
+            with self.database.read() as connection:
+                now = logs.segments(
+                    connection, job_id, wanted.segments(), start=part.start, end=part.end, limit=2
+                )
+            for it in now:
+                yield from self._lines(job_id, it, wanted, part, merged=True)
+        except (ValueError, KeyError, TypeError) as error:
+            log.warning("log_segment_unreadable", job=job_id, line=row.first_line, error=str(error))

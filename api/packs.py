@@ -27,13 +27,10 @@ def put_logs(
     parts: list[memoryview] = []
     at = 0
     for segment in segments:
-        parts.append(tail[segment.offset : segment.offset + segment.size])
-        span = {"key": key, "offset": at, "size": segment.size}
-        rows.append(
-            span
-            | {"first_chunk": segment.first_chunk, "last_chunk": segment.last_chunk, "lines": segment.lines}
-        )
-        at += segment.size
+        length = segment.size + segment.texts_size
+        parts.append(tail[segment.offset : segment.offset + length])
+        rows.append(segment.model_dump() | {"key": key, "offset": at})
+        at += length
     store.put_bytes(key, b"".join(parts))
     return rows
 

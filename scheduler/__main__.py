@@ -10,10 +10,13 @@ from broker.wakeup import Wakeup
 from gridloom.errors import GridloomError
 from gridloom.event_log import configure
 from gridloom.settings import Settings
+from scheduler.log_merge import LogMerger
 from scheduler.loop import Scheduler
 from storage.db import Database
 from storage.migrate import upgrade
 from storage.stores import open_store
+
+_MERGE_S = 5.0
 
 
 def main() -> int:
@@ -31,10 +34,14 @@ def main() -> int:
         database = Database(settings.database_url)
         upgrade(database)
         wakeup, queues = Wakeup(settings.broker_url), HintQueues(settings.broker_url)
-        Scheduler(database, open_store(settings.store_url), queues, wakeup, settings).run(stop)
+        store = open_store(settings.store_url)
+        merger = LogMerger(database, store)
+        merger.start()
+        Scheduler(database, store, queues, wakeup, settings).run(stop)
     except GridloomError as error:
         sys.stderr.write(f"error: {error.message}\n")
         return 1
+    merger.stop(_MERGE_S)
     queues.close()
     wakeup.close()
     database.close()

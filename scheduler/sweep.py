@@ -6,7 +6,7 @@ from gridloom.errors import StoreUnavailable
 from gridloom.settings import Settings
 from storage.blobs import BlobStore
 from storage.db import Database
-from storage.repositories import job_states
+from storage.repositories import job_states, logs
 
 log = structlog.get_logger()
 
@@ -38,6 +38,8 @@ def sweep(database: Database, store: BlobStore, settings: Settings) -> int:
             continue
         with database.write() as connection:
             job_states.mark_purged(connection, row.id)
+            if row.deleted_at is not None:
+                logs.forget(connection, row.id)
         purged += 1
         log.info("job_purged", job=row.id)
     return purged

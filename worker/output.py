@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import cast
 
-from gridloom.logs import LogLine, Stream
+from gridloom.logs import LogLevel, LogLine, Stream
 
 CAP_BYTES = 1 << 20
 LINE_BYTES = 16 * 1024
@@ -75,7 +75,8 @@ class OutputCapture:
             if self._lost_bytes:
                 self._ready += self._end_lines()
                 text = f"… {self._lost_lines} lines ({self._lost_bytes} bytes) left out …"
-                self._ready.append(LogLine(ts=datetime.now(UTC), stream="fabric", text=text))
+                now = datetime.now(UTC)
+                self._ready.append(LogLine(ts=now, stream="fabric", text=text, level=LogLevel.INFO))
             while self._tail:
                 self._ready += self._cut(self._tail.popleft())
             self._ready += self._end_lines()

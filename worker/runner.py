@@ -16,7 +16,7 @@ from gridloom.errors import (
     StoreFull,
     StoreUnavailable,
 )
-from gridloom.logs import LogLine
+from gridloom.logs import LogLevel, LogLine
 from gridloom.states import EndReason, Stage
 from gridloom.wire import AttemptResult, Spent, Work
 from worker.attempt import Attempt, Outcome, Step
@@ -143,7 +143,8 @@ def _outcome(attempt: Attempt, failure: AttemptFailed | None, spent: Spent) -> O
 
 
 def _line(failure: AttemptFailed) -> LogLine:
-    return LogLine(ts=datetime.now(UTC), stream="fabric", text=f"{failure.reason}: {failure.message}")
+    text = f"{failure.reason}: {failure.message}"
+    return LogLine(ts=datetime.now(UTC), stream="fabric", text=text, level=LogLevel.ERROR)
 
 
 def _clean_up(entered: list[Step], attempt: Attempt) -> None:

@@ -4,62 +4,50 @@ from fastapi import APIRouter
 
 from api.deps import CallerDep, ContextDep
 from api.json_route import JsonRoute
-from api.log_reader import Cursor, LogReader, StoredLine, Wanted
-from api.shapes.logs import LogEntry, LogLevel, LogsRequest, LogsResponse, TaskLogs
-from gridloom.errors import NotFound
-from gridloom.ids import parse_task_id, task_id
+from api.log_filters import line_filter, places
+from api.log_reader import LogReader, StoredLine
+from api.shapes.logs import LogEntry, LogsRequest, LogsResponse, TaskLogs
+from gridloom.ids import task_id
 from gridloom.states import Stage
+from storage.columns import from_micros
 from storage.repositories import jobs
 
 router = APIRouter(route_class=JsonRoute, tags=["Logs"])
 
-_BAD_NEWS = ("error", "failed", "killed", "timed out", "refused", "lost")
+_SEARCH_S = 0.2  #: a search goes on in the next call
 
 
 @router.post("/logs")
 def read_logs(body: LogsRequest, context: ContextDep, caller: CallerDep) -> LogsResponse:
-    """Read a job's log lines, the oldest first."""
+    """Read a job's log lines, as they came or the newest first."""
     with context.database.read() as connection:
         job = jobs.get(connection, caller.account_id, body.job_id)
-    answer = LogsResponse()
-
-    def take(line: StoredLine) -> None:
+    reader = LogReader(database=context.database, store=context.store)
+    total = reader.total(job.id)
+    wanted = line_filter(job.id, body)
+    page = reader.page(job.id, wanted, places(body, total), limit=body.limit, within_s=_SEARCH_S)
+    answer = LogsResponse(
+        # Zero is where a reader of the newest lines has come to the end, and one of the oldest to begin.
+        next_id=str(page.place) if page.place or wanted.newest_first else "",
+        complete=page.complete,
+        total_lines=total,
+    )
+    for line in page.lines:
         if line.stage is Stage.APP:
-            of_task = answer.taskrunner.setdefault(task_id(job.id, line.stage, line.chunk), TaskLogs())
-            of_task.logs.append(_entry(line))
+            chunk = task_id(job.id, line.stage, line.entry.chunk)
+            answer.taskrunner.setdefault(chunk, TaskLogs()).logs.append(_entry(line))
         else:
             of_stage = answer.partitioner if line.stage is Stage.PARTITION else answer.assembler
             of_stage.append(_entry(line))
-
-    reader = LogReader(database=context.database, store=context.store)
-    end = reader.read(job.id, _wanted(job.id, body), Cursor.parse(body.after_id), body.limit, take)
-    return answer.model_copy(update={"next_id": str(end)})
-
-
-def _wanted(job_id: str, body: LogsRequest) -> Wanted:
-    stages = [body.stage] if body.stage else list(Stage)
-    if not body.tasks_ids:
-        return dict.fromkeys(stages)
-    chunks: dict[Stage, set[int]] = {}
-    for text in body.tasks_ids:
-        try:
-            stage, chunk = parse_task_id(job_id, text)
-        except ValueError:
-            raise NotFound(f"job {job_id} has no task {text[:64]!a}") from None
-        chunks.setdefault(stage, set()).add(chunk)
-    return {stage: frozenset(found) for stage, found in chunks.items() if stage in stages}
+    return answer
 
 
 def _entry(line: StoredLine) -> LogEntry:
-    ours = line.stream == "fabric"
+    it = line.entry
     return LogEntry(
-        log=line.text,
-        timestamp=line.at,
-        level=_level(line.text) if ours else LogLevel.UNKNOWN,
-        container="main" if ours else "",
-        stream=line.stream,
+        log=it.text,
+        timestamp=from_micros(it.t),
+        level=it.level,
+        container="main" if it.stream == "fabric" else "",
+        stream=it.stream,
     )
-
-
-def _level(text: str) -> LogLevel:
-    return LogLevel.ERROR if any(word in text.lower() for word in _BAD_NEWS) else LogLevel.INFO

@@ -1,38 +1,67 @@
 """Shapes of logs."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, field_validator
 
 from api.shapes.base import Shape
+from gridloom.logs import LogLevel
 from gridloom.states import Stage
 
 MOST_LINES = 10_000
+_MOST_TASKS = 1000
+_MOST_SEARCH_CHARS = 1000
 
 
-class LogLevel(StrEnum):
-    """How serious a line is; what a user's program prints has no known level."""
+class Order(StrEnum):
+    """Which lines come first: the oldest or the newest."""
 
-    ERROR = "ERROR"
-    WARNING = "WARNING"
-    INFO = "INFO"
-    DEBUG = "DEBUG"
-    UNKNOWN = "UNKNOWN"
+    ASC = "asc"
+    DESC = "desc"
 
 
-class LogsRequest(Shape):
-    """Whose lines to read. `stage`, `after_id` and `limit` are not in the published shape: with them a client reads
-    one stage only, goes on from an earlier answer's `next_id`, and asks for fewer lines."""
+class LogFilter(Shape):
+    """Which of a job's lines to read; none of it but the tasks is in the published shape. Empty members mean all.
 
-    job_id: str = Field(validation_alias=AliasChoices("jobId", "job_id"))
+    `search` is a text that a line contains, in whatever case; the times are `from` (included) and `to` (excluded), UTC
+    unless they say otherwise; `container` is `main` for the fabric's own lines and empty for the program's."""
+
     tasks_ids: list[str] = Field(
-        [], max_length=1000, validation_alias=AliasChoices("tasksIds", "taskIds", "tasks_ids", "task_ids")
+        [],
+        max_length=_MOST_TASKS,
+        validation_alias=AliasChoices("tasksIds", "taskIds", "tasks_ids", "task_ids"),
     )
     stage: Stage | None = None
+    search: str = Field("", max_length=_MOST_SEARCH_CHARS)
+    levels: list[LogLevel] = Field([], validation_alias=AliasChoices("levels", "level"))
+    since: datetime | None = Field(None, validation_alias="from", serialization_alias="from")
+    until: datetime | None = Field(None, validation_alias="to", serialization_alias="to")
+    order: Order = Order.ASC
+    container: str | None = None
     after_id: str = Field(
         "", coerce_numbers_to_str=True, validation_alias=AliasChoices("afterId", "after_id")
     )
+
+    @field_validator("levels", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        many = value.split(",") if isinstance(value, str) else value
+        if not isinstance(many, list):
+            return many
+        return [it.strip().upper() if isinstance(it, str) else it for it in many if it != ""]
+
+    @field_validator("since", "until")
+    @classmethod
+    def _utc(cls, value: datetime | None) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+class LogsRequest(LogFilter):
+    """Whose lines to read, which of them and how many; `after_id` is an earlier answer's `next_id`."""
+
+    job_id: str = Field(validation_alias=AliasChoices("jobId", "job_id"))
     limit: int = Field(MOST_LINES, ge=1, le=MOST_LINES)
 
 
@@ -53,9 +82,14 @@ class TaskLogs(Shape):
 
 
 class LogsResponse(Shape):
-    """Lines by stage, of the app stage by task id; `next_id` goes into the next request's `after_id`."""
+    """Lines by stage, of the app stage by task id; `next_id` goes into the next request's `after_id`.
+
+    `complete` is false where a search took too long: what it found so far is here, and it goes on from `next_id`.
+    `total_lines` counts the job's lines, whatever was asked for."""
 
     partitioner: list[LogEntry] = Field(default_factory=list)
     assembler: list[LogEntry] = Field(default_factory=list)
     taskrunner: dict[str, TaskLogs] = Field(default_factory=dict)
     next_id: str = ""
+    complete: bool = True
+    total_lines: int = 0

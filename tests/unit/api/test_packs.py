@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.packs import inline_chunks, put_logs, put_pack
-from gridloom.wire import INLINE_CHUNK_BYTES, LogSegment
+from gridloom.wire import INLINE_CHUNK_BYTES
 from storage.folder import FolderStore
+from tests.fixtures.log_lines import SEGMENT
 
 
 @pytest.fixture
@@ -70,12 +71,13 @@ def test_a_tail_becomes_one_object_of_its_job(store):
 
 def test_log_segments_lie_side_by_side_apart_from_what_expires(store):
     segments = [
-        LogSegment(first_chunk=0, last_chunk=1, lines=2, offset=3, size=2),
-        LogSegment(first_chunk=2, last_chunk=2, lines=1, offset=0, size=3),
+        SEGMENT.model_copy(update={"last_chunk": 1, "lines": 2, "offset": 3}),
+        SEGMENT.model_copy(update={"first_chunk": 2, "last_chunk": 2, "size": 2}),
     ]
     rows = put_logs(store, "job", segments, memoryview(b"abcde"))
     assert [(it["first_chunk"], it["last_chunk"], it["lines"]) for it in rows] == [(0, 1, 2), (2, 2, 1)]
-    assert [store.get_bytes(it["key"], it["offset"], it["size"]) for it in rows] == [b"de", b"abc"]
+    kept = [store.get_bytes(it["key"], it["offset"], it["size"] + it["texts_size"]) for it in rows]
+    assert kept == [b"de", b"abc"]
     assert {it["key"].split("/")[0] for it in rows} == {"logs"}
     assert put_logs(store, "job", [], memoryview(b"")) == []
 

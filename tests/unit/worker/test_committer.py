@@ -53,7 +53,7 @@ def test_the_tail_holds_every_payload_once_and_the_lines_of_all(book):
     assert [tail[at : at + size] for at, size in spans] == [b"a", b"bc", b"d"]
     (segment,) = request.logs
     assert (segment.first_chunk, segment.last_chunk, segment.lines, segment.offset) == (0, 0, 1, 4)
-    assert len(tail) == 4 + segment.size
+    assert len(tail) == 4 + segment.size + segment.texts_size
 
 
 def test_what_is_flushed_together_goes_in_one_call(committer, control_plane, book):
@@ -65,7 +65,14 @@ def test_what_is_flushed_together_goes_in_one_call(committer, control_plane, boo
     assert control_plane.calls["commit"] == 1
     assert control_plane.tasks[Stage.APP, 2].files == {"f0": b"r2"}
     assert [line["c"] for line in control_plane.lines] == [0, 1, 2]
-    assert control_plane.lines[0] == {"t": 1767312000000000, "c": 0, "a": 1, "s": "stdout", "m": "line"}
+    assert control_plane.lines[0] == {
+        "t": 1767312000000000,
+        "c": 0,
+        "a": 1,
+        "s": "stdout",
+        "l": "UNKNOWN",
+        "m": "line",
+    }
     assert book.all() == []
 
 

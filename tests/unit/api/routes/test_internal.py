@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 from structlog.testing import capture_logs
 
 from gridloom import frames
@@ -17,7 +18,6 @@ from gridloom.wire import (
     CommitRequest,
     HeartbeatRequest,
     Hold,
-    LogSegment,
     LogsRequest,
     NewChunk,
     OutputFile,
@@ -32,8 +32,11 @@ from gridloom.wire import (
     WarmRequest,
 )
 from scheduler.strays import STRAY_S
+from storage.columns import db_now
 from storage.repositories import assembly, logs, worker_metrics
+from storage.tables import jobs
 from tests.fixtures.fabric import Fabric, component, plan_of
+from tests.fixtures.log_lines import SEGMENT
 
 URL = "/internal/v1"
 
@@ -341,21 +344,22 @@ def test_outputs_count_when_their_attempt_commits(fabric, worker, assembling):
 
 def segments(context, job_id):
     with context.database.read() as connection:
-        wanted = {Stage.APP: None}
-        return logs.segments(connection, job_id, wanted=wanted, from_id=0, limit=9)
+        return logs.segments(connection, job_id, logs.Wanted(), start=0, end=99, limit=9)
 
 
 def test_what_was_printed_is_kept_with_the_commit_and_before(anonymous, worker, job_id):
     worker.claim(job_id, Stage.APP, 0)
-    live = LogSegment(first_chunk=0, last_chunk=0, lines=1, offset=0, size=4)
+    live = SEGMENT.model_copy(update={"size": 3})
     request = LogsRequest(job_id=job_id, stage=Stage.APP, logs=(live,))
     assert worker.send("logs", request, b"live").status_code == 204
-    last = live.model_copy(update={"offset": 2, "size": 3})
+    last = live.model_copy(update={"offset": 2, "size": 2})
     files = (ResultFile(name="a", size=2),)
     worker.commit(job_id, Stage.APP, ended(0, 1, files=files), logs=(last,), tail=b"reend")
     found = segments(anonymous.context, job_id)
     store = anonymous.context.store
-    assert [store.get_bytes(it.key, it.offset, it.size) for it in found] == [b"live", b"end"]
+    kept = [store.get_bytes(it.key, it.offset, it.size + it.texts_size) for it in found]
+    assert kept == [b"live", b"end"]
+    assert [(it.first_line, it.lines) for it in found] == [(0, 1), (1, 1)]
 
 
 def test_what_is_no_frame_is_refused(worker, job_id):
@@ -373,14 +377,23 @@ def test_a_bundle_has_at_most_64_chunks(worker, job_id):
 
 def test_what_others_tasks_printed_is_theirs_to_say(anonymous, worker, job_id):
     worker.claim(job_id, Stage.APP, 0)
-    segment = LogSegment(first_chunk=0, last_chunk=0, lines=1, offset=0, size=1)
-    request = LogsRequest(job_id=job_id, stage=Stage.APP, logs=(segment,))
+    request = LogsRequest(job_id=job_id, stage=Stage.APP, logs=(SEGMENT,))
     thief = Worker(anonymous, "thief")
-    assert thief.send("logs", request, b"x").status_code == 204
-    assert thief.commit(job_id, Stage.APP, ended(0, 1), logs=(segment,), tail=b"x").status_code == 200
+    assert thief.send("logs", request, b"xx").status_code == 204
+    assert thief.commit(job_id, Stage.APP, ended(0, 1), logs=(SEGMENT,), tail=b"xx").status_code == 200
     elsewhere = request.model_copy(update={"job_id": new_uuid()})
-    assert worker.send("logs", elsewhere, b"x").status_code == 204
+    assert worker.send("logs", elsewhere, b"xx").status_code == 204
     assert segments(anonymous.context, job_id) == []
+
+
+def test_what_a_deleted_jobs_tasks_print_late_is_not_stored(anonymous, worker, job_id):
+    worker.claim(job_id, Stage.APP, 0)
+    with anonymous.context.database.write() as connection:
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(deleted_at=db_now()))
+    request = LogsRequest(job_id=job_id, stage=Stage.APP, logs=(SEGMENT,))
+    assert worker.send("logs", request, b"xx").status_code == 204
+    assert segments(anonymous.context, job_id) == []
+    assert list(anonymous.context.store.list(f"logs/{job_id}")) == []
 
 
 def test_bytes_of_no_job_are_dropped_or_refused(worker):

@@ -1,20 +1,10 @@
-from datetime import UTC, datetime
-
 import pytest
-from sqlalchemy import insert
 
 from gridloom.ids import new_uuid, task_id
-from gridloom.logs import LogLine
+from gridloom.logs import LogLevel
 from gridloom.states import Stage
-from storage.tables import log_segments
+from tests.fixtures.log_lines import line, store_lines
 from tests.unit.api.routes.test_jobs import error_of
-from worker.log_segments import pack_lines
-
-AT = datetime(2026, 1, 2, 3, 4, 5, 678900, tzinfo=UTC)
-
-
-def line(text, stream="stdout"):
-    return LogLine(ts=AT, stream=stream, text=text)
 
 
 @pytest.fixture
@@ -23,12 +13,8 @@ def printed(draft, hello):
     job = draft()
 
     def add(stage, batches, *, damage=False):
-        segment, data = pack_lines(batches, 0)
-        key = f"jobs/{job['id']}/logs/{new_uuid()}"
-        hello.context.store.put_bytes(key, b"#" * 3 + (b"no zstd" if damage else data))
-        row = {"job_id": job["id"], "stage": stage, "key": key, "created_at": AT}
-        row |= segment.model_dump() | {"offset": 3}
-        hello.context.writer.run(lambda connection: connection.execute(insert(log_segments), [row]))
+        context = hello.context
+        store_lines(context.database, context.store, job["id"], stage, batches, damage=damage)
 
     return job, add
 
@@ -48,9 +34,12 @@ def test_lines_are_told_apart_by_stage_and_task(printed, hello):
     add(Stage.PARTITION, [(0, 1, [line("cut")])])
     add(
         Stage.APP,
-        [(0, 1, [line("zero")]), (7, 2, [line("seven", "stderr"), line("killed: timeout", "fabric")])],
+        [
+            (0, 1, [line("zero")]),
+            (7, 2, [line("seven", "stderr"), line("killed: timeout", "fabric", LogLevel.ERROR)]),
+        ],
     )
-    add(Stage.ASSEMBLE, [(0, 1, [line("merged"), line("attempt 1 starts", "fabric")])])
+    add(Stage.ASSEMBLE, [(0, 1, [line("merged"), line("attempt 1 starts", "fabric", LogLevel.INFO)])])
     answer = read(hello, job)
     assert answer["partitioner"] == [
         {
@@ -108,6 +97,8 @@ def test_a_reader_goes_on_where_it_stopped_and_misses_nothing(printed, hello):
         "assembler": [],
         "taskrunner": {},
         "nextId": after,
+        "complete": True,
+        "totalLines": 25,
     }
     add(Stage.PARTITION, [(0, 1, [line("late")])])
     assert texts(read(hello, job, afterId=int(after))["partitioner"]) == ["late"]
