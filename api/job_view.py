@@ -8,6 +8,7 @@ from sqlalchemy import Row
 
 from api.shapes.base import DataSource
 from api.shapes.jobs import Job, JobPhases, JobResponse, Priority, Progress, TemplateInfo
+from gridloom import money
 from gridloom.phases import PHASES, Sums
 from gridloom.states import JobState
 from gridloom.warmth import Tier
@@ -43,6 +44,8 @@ def job_of(row: Row[Any], upload_url: str | None = None) -> Job:
         duration=_duration_s(row),
         deleted_at=row.deleted_at,
         created_at=row.created_at,
+        payment_amount=money.to_number(row.price),
+        num_units_estimation=row.total or row.chunks,
         num_chunks=row.chunks,
         error_message=row.error_message,
         description=row.description,

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from api.context import Context
 from gridloom.errors import BadInput
-from storage.repositories import accounts
+from storage.repositories import accounts, wallet
 from storage.repositories.accounts import Account
 from storage.repositories.components import BUILT_IN_USER
 
@@ -29,6 +29,7 @@ def register(context: Context, user_name: str, columns: Mapping[str, Any]) -> Ac
 
     def create(connection: Connection) -> Account:
         account_id = add_account(connection, user_name, columns)
+        wallet.open_account(connection, account_id, context.settings.signup_credits)
         row = accounts.by_id(connection, account_id)
         assert row is not None
         return row

@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from api.shapes.jobs import Phase, Task
+from gridloom import money
 from gridloom.ids import task_id
 from gridloom.phases import PHASES, QUEUED, seconds_of
 from gridloom.states import TASK_FINAL, Stage, TaskState
@@ -36,6 +37,7 @@ def task_of(row: Row[Any], template_id: str, worker: Row[Any] | None) -> Task:
         received_at=row.received_at,
         started_at=row.started_at,
         completed_at=completed_at,
+        price=money.to_number(row.price or 0),
         template_id=template_id,
         retries=max(0, row.attempt - 1),
         error_message=row.message or "",

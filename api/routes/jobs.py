@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from sqlalchemy import Connection
 
-from api import injection
+from api import funds, injection
 from api.context import Context
 from api.deps import CallerDep, ContextDep, PageDep, RequestIdDep
 from api.job_drafts import ROLES, changed_config, check_ends, draft_columns, find_template
@@ -148,6 +148,7 @@ def run_job(
             raise BadState(f"job {draft.id} was changed at the same time; run it again")
         info = draft.template_info | {"app_id": blocks.app_id}
         jobs.change(connection, draft.id, config=config, template_info=info)
+        funds.reserve(connection, draft, plan.app.needs, context.settings)
         launch.launch(connection, draft.id, plan)
 
     context.writer.run(start)

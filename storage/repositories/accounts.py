@@ -67,6 +67,11 @@ def by_id(connection: Connection, account_id: str) -> Account | None:
     return _one(connection, accounts.c.id == account_id)
 
 
+def by_name(connection: Connection, user_name: str) -> Account | None:
+    """Return the account with this user name; case makes no difference."""
+    return _one(connection, func.lower(accounts.c.user_name) == user_name.lower())
+
+
 def by_email(connection: Connection, email: str) -> Account | None:
     """Return the account with this e-mail, which is in lower case."""
     return _one(connection, accounts.c.email == email)

@@ -3,17 +3,15 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy import Connection, func, select, update
 
 from gridloom.errors import BadInput, NotFound
 from gridloom.ids import new_uuid
 from storage.columns import AnyRow, db_now
 from storage.repositories import wallet
-from storage.spans import Span, fetch_span
+from storage.spans import Span
 from storage.tables import coupons
 from storage.upsert import insert_into
-
-_ORDERS = {it.name: it for it in (coupons.c.created_at, coupons.c.code, coupons.c.expires_at)}
 
 
 def create(connection: Connection, code: str, amount: int, uses: int, expires_at: datetime | None) -> AnyRow:
@@ -35,9 +33,11 @@ def create(connection: Connection, code: str, amount: int, uses: int, expires_at
     return made
 
 
-def listed(connection: Connection, span: Span) -> tuple[Sequence[RowMapping], int]:
-    """Return one page of all coupons, and how many there are."""
-    return fetch_span(connection, select(coupons), span, _ORDERS, coupons.c.id)
+def listed(connection: Connection, span: Span) -> tuple[Sequence[AnyRow], int]:
+    """Return one page of all coupons, the newest first, and how many there are."""
+    newest = select(coupons).order_by(coupons.c.created_at.desc(), coupons.c.id)
+    rows = connection.execute(newest.limit(span.limit).offset(span.offset)).all()
+    return rows, connection.execute(select(func.count()).select_from(coupons)).scalar_one()
 
 
 def redeem(connection: Connection, account: str, code: str) -> AnyRow:
