@@ -22,6 +22,7 @@ from api import bootstrap, errors
 from api.audit import AuditTrail
 from api.codes import CodeDesk
 from api.context import Context
+from api.event_hub import EventHub
 from api.limiter import Limiter
 from api.mail import Mailer
 from api.protobuf import ProtobufAnswers
@@ -41,6 +42,7 @@ from api.routes import (
     events,
     health,
     internal,
+    internal_cache,
     job_edits,
     jobs,
     logs,
@@ -61,6 +63,7 @@ from api.routes import (
 from api.sign_in_guard import SignInGuard
 from api.tokens import TokenGate, derive_key
 from api.worker_gate import WorkerGate
+from broker.event_stream import EventPublisher, EventReader
 from broker.wakeup import Wakeup
 from gridloom.settings import Settings
 from gridloom.version import VERSION
@@ -145,6 +148,7 @@ def create_app(settings: Settings, context: Context | None = None) -> FastAPI:
     app.include_router(health.router)
     app.include_router(metrics.router)
     app.include_router(internal.router)
+    app.include_router(internal_cache.router)
     app.include_router(uploads.router)
     app.include_router(downloads.router)
     for prefix, api in public_apis().items():
@@ -165,8 +169,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.context = context
     app.state.gate = TokenGate(context.database, context.settings.secret_key.get_secret_value())
     app.state.worker_gate = WorkerGate(context.database, context.settings.join_token.get_secret_value())
+    events_hub = EventHub(context.database, EventReader(context.settings.broker_url), app.state.gate)
+    app.state.events = events_hub
     try:
-        yield
+        async with events_hub.running():
+            yield
     finally:
         await anyio.to_thread.run_sync(close_context, context)
 
@@ -178,7 +185,8 @@ def open_context(settings: Settings) -> Context:
         SetupFailed: when a URL is not supported, the secret is too short, or the master keys can't be read.
     """
     mailer, secret = Mailer(settings), settings.secret_key.get_secret_value()
-    database = Database(settings.database_url)
+    publisher = EventPublisher(settings.broker_url)
+    database = Database(settings.database_url, publisher.publish)
     migrate.upgrade(database)
     writer = GroupCommitter(database)
     context = Context(
@@ -189,6 +197,7 @@ def open_context(settings: Settings) -> Context:
         links=LinkSigner(derive_key(secret, "gridloom link")),
         vault=Vault(settings.master_key.get_secret_value(), settings.master_key_file),
         wakeup=Wakeup(settings.broker_url),
+        publisher=publisher,
         codes=CodeDesk(database, writer, mailer, derive_key(secret, "gridloom one-time code")),
     )
     bootstrap.first_account(context)
@@ -200,5 +209,6 @@ def close_context(context: Context) -> None:
     """Finish the waiting writes and close the database."""
     context.codes.mailer.close()
     context.writer.close()
+    context.publisher.close()
     context.wakeup.close()
     context.database.close()

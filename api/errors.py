@@ -140,7 +140,8 @@ async def _on_bad_request(request: Request, error: Exception) -> JSONResponse:
 
 
 def _field_of(loc: Sequence[Any]) -> str:
-    return ".".join(str(part) for part in loc if part not in ("body", "query", "path", "header"))
+    place, *members = loc or ("",)
+    return ".".join(str(part) for part in (members if place in ("body", "query", "path", "header") else loc))
 
 
 async def _on_http_error(request: Request, error: Exception) -> JSONResponse:

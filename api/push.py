@@ -25,7 +25,7 @@ _TEMPLATE = "template.json"
 _MAX_TEXT_BYTES = 1024 * 1024
 
 
-def decode_archive(data: str) -> bytes:
+def decode_base64(data: str) -> bytes:
     """Return the bytes of base64, in the ordinary or the URL alphabet, with or without padding and line breaks.
 
     Raises:

@@ -110,7 +110,7 @@ class Work(Message):
 
     `env` holds the stage's parameters and secrets by variable, and `secret_names` names those that no log may show.
     `image_pin` is the digest that this job's first worker found under the image's name, "" before there is one.
-    `waiting` is the number of the stage's other open tasks.
+    `waiting` is the number of the stage's other open tasks. The caches' versions tell whether uploads came or went.
     """
 
     owner_id: str
@@ -124,6 +124,8 @@ class Work(Message):
     login: ImageLogin | None = None
     image_pin: str = ""
     waiting: int = 0
+    cache_version: int = 0
+    shared_cache_version: int = 0
 
 
 class ClaimReply(Message):
@@ -341,3 +343,19 @@ class WarmReply(Message):
     """The stages of the job that start processes, in their order."""
 
     stages: tuple[Wanted, ...]
+
+
+class CachedFile(Message):
+    """A file that was uploaded into a cache, and where its bytes lie."""
+
+    path: str
+    size: int
+    sha256: str
+    key: str
+
+
+class CacheReply(Message):
+    """All files of a cache at one of its versions."""
+
+    version: int
+    files: tuple[CachedFile, ...]

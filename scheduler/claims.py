@@ -11,7 +11,7 @@ from gridloom.settings import Settings
 from gridloom.states import JobState, Stage
 from gridloom.wire import ClaimRequest, Work
 from storage.columns import AnyRow
-from storage.repositories import images, job_states, tasks
+from storage.repositories import cache, images, job_states, tasks
 
 _PARAMS = {
     Stage.PARTITION: "PARTITIONER_PARAMS",
@@ -52,6 +52,7 @@ def _work(
     connection: Connection, job: AnyRow, plan: JobPlan, stage: Stage, won: int, settings: Settings
 ) -> Work:
     planned = plan.stage(stage)
+    own, shared = cache.versions(connection, job.owner_id)
     return Work(
         owner_id=job.owner_id,
         component=planned.component,
@@ -62,4 +63,6 @@ def _work(
         max_chunks=settings.max_chunks if stage is Stage.PARTITION else 0,
         image_pin=images.pinned(connection, job.id, planned.component.image),
         waiting=max(0, job.chunks - job.completed - won) if stage is Stage.APP else 0,
+        cache_version=own,
+        shared_cache_version=shared,
     )

@@ -18,16 +18,19 @@ class LinkKind(StrEnum):
 
     BLOB = "blob"  #: one object of the store
     UPLOAD = "upload"  #: where a job's source file is put
+    CACHE = "cache"  #: where a file of a cache is put
     ARCHIVE = "archive"  #: a component's archive, or all output of a job packed on the way
 
 
 class LinkClaims(BaseModel):
-    """What a link allows: `path` is an object key or an output path, `name` the file name offered to browsers."""
+    """What a link allows: `path` is an object key, or the path of an output or of a cache's file in `scope`; `name` is
+    the file name offered to browsers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: LinkKind
     job: str = ""
+    scope: str = ""
     path: str = ""
     name: str = ""
 

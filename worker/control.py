@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from gridloom import frames
 from gridloom.errors import GridloomError, LeaseLost, Unauthorized, Unavailable
 from gridloom.wire import (
+    CacheReply,
     ChunksRequest,
     ClaimReply,
     ClaimRequest,
@@ -137,6 +138,11 @@ class ControlPlane:
     def warm(self, request: WarmRequest, wanted: Wanted) -> WarmReply:
         """Ask what a job that was just submitted will run."""
         return WarmReply.model_validate_json(self._call("POST", "/warm", wanted, model=request).content)
+
+    def cache(self, scope: str, wanted: Wanted) -> CacheReply:
+        """Ask what was uploaded into an owner's cache or the shared one."""
+        reply = self._call("GET", "/cache", wanted, query={"scope": scope})
+        return CacheReply.model_validate_json(reply.content)
 
     def close(self) -> None:
         """Close the connections."""

@@ -10,7 +10,7 @@ from api.deps import CallerDep, ContextDep, PageDep, RequestIdDep
 from api.imports import import_component
 from api.json_route import JsonRoute
 from api.links import LinksDep
-from api.push import decode_archive, push_component
+from api.push import decode_base64, push_component
 from api.shapes.base import GenericResponse, PaginatedResponse
 from api.shapes.components import (
     App,
@@ -48,7 +48,7 @@ def get_apps(
 @router.post("/apps")
 def upload_app(context: ContextDep, caller: CallerDep, links: LinksDep, body: UploadAppRequest) -> App:
     """Upload an app, and the template in its archive; an archive of an engine is stored as that."""
-    row = push_component(context, caller.account_id, decode_archive(body.data), ANY)
+    row = push_component(context, caller.account_id, decode_base64(body.data), ANY)
     return app_of(row, links, caller)
 
 

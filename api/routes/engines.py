@@ -14,7 +14,7 @@ from api.deps import CallerDep, ContextDep, PageDep, RequestIdDep
 from api.imports import import_component
 from api.json_route import JsonRoute
 from api.links import LinksDep
-from api.push import decode_archive, push_component
+from api.push import decode_base64, push_component
 from api.shapes.base import GenericResponse, PaginatedResponse
 from api.shapes.components import (
     Engine,
@@ -173,7 +173,7 @@ def delete_engine(context: ContextDep, caller: CallerDep, tag: TagPath) -> Engin
 def _archive(context: Context, body: UploadEngineRequest, query: UploadEngineQuery) -> bytes:
     data, link = body.data or body.engine_data or query.engine_data, body.engine_link or query.engine_link
     if data:
-        return decode_archive(data)
+        return decode_base64(data)
     if link:
         return fetch_archive(link, context.settings)
     raise BadInput("data is missing; send the archive as base64, or engineLink", field="data")

@@ -1,4 +1,4 @@
-"""/files/upload: where the bytes of a `file` source are put, with a signed link and no other credential."""
+"""/files/upload: where bytes of `file` sources and caches are put, with a signed link and no other credential."""
 
 import secrets
 from collections.abc import Callable, Coroutine, Iterator
@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request
 from sqlalchemy import Connection
 from starlette.requests import ClientDisconnect
 
+from api import cache_files
 from api.context import Context
 from api.deps import ContextDep, RequestIdDep
 from api.links import UPLOAD_PATH
@@ -19,7 +20,7 @@ from api.multipart import FilePart, disposition_name
 from api.shapes.base import GenericResponse
 from gridloom.errors import BadInput, BadState, Forbidden, TooLarge
 from gridloom.file_names import safe_file_name
-from storage.links import LinkKind
+from storage.links import LinkClaims, LinkKind
 from storage.repositories import jobs
 
 router = APIRouter(tags=["Files"])
@@ -33,14 +34,14 @@ _NO_BODY_CAP = 2**63 - 1  # GRIDLOOM_MAX_BODY_MIB is for JSON; uploads have a ca
 async def upload(
     token: str, request: Request, context: ContextDep, request_id: RequestIdDep
 ) -> GenericResponse:
-    """Store a draft's source file; the body is the file, or multipart/form-data with it as first part."""
+    """Store a draft's source file or one for a cache; the body is it, or multipart/form-data with it as first part."""
     claims = context.links.verify(token, "PUT", datetime.now(UTC))
-    if claims.kind is not LinkKind.UPLOAD:
+    if claims.kind not in (LinkKind.UPLOAD, LinkKind.CACHE):
         raise Forbidden("the link is not for uploads")
     _check_announced(request, context)
     # A thread of its own, so that slow uploads never use up those of other calls.
     read = _reader(request)
-    work = partial(_store, request, context, claims.job, lambda: from_thread.run(read))
+    work = partial(_take, request, context, claims, lambda: from_thread.run(read))
     await to_thread.run_sync(work, limiter=anyio.CapacityLimiter(1))
     return GenericResponse(request_id=request_id, message="stored")
 
@@ -72,6 +73,16 @@ def _reader(request: Request) -> Callable[[], Coroutine[Any, Any, bytes]]:
     return read
 
 
+def _take(request: Request, context: Context, claims: LinkClaims, read: Callable[[], bytes]) -> None:
+    if claims.kind is LinkKind.UPLOAD:
+        _store(request, context, claims.job, read)
+        return
+    content_type, body = request.headers.get("content-type", ""), iter(read, b"")
+    if _is_form(content_type):
+        body = FilePart(content_type).unpack(body)
+    cache_files.receive(context, claims.scope, claims.path, body)
+
+
 def _store(request: Request, context: Context, job_id: str, read: Callable[[], bytes]) -> None:
     key, earlier = context.writer.run(lambda connection: _begin(connection, job_id))
     try:
@@ -89,11 +100,15 @@ def _put(request: Request, context: Context, key: str, body: Iterator[bytes]) ->
     limit = context.settings.max_upload_mib * _MIB
     name = disposition_name(request.headers.get("content-disposition", ""))
     content_type = request.headers.get("content-type", "")
-    if not content_type.startswith("multipart/form-data"):
+    if not _is_form(content_type):
         return name, context.store.put_stream(key, body, limit).size
     part = FilePart(content_type)
     stored = context.store.put_stream(key, part.unpack(body), limit)
     return name or part.name, stored.size
+
+
+def _is_form(content_type: str) -> bool:
+    return content_type.startswith("multipart/form-data")
 
 
 def _begin(connection: Connection, job_id: str) -> tuple[str, str | None]:
