@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,6 @@ import psutil
 from cli.supervisor import bound_to_parent
 from gridloom.archives import pack_component
 from gridloom.client import Client, Kind
-from gridloom.states import JOB_FINAL, JobState
 from worker.runners.interpreters import base_python
 
 Json = dict[str, Any]
@@ -69,14 +67,14 @@ class Fabric:
             "device_requirements": {"min_cpu": 1, "min_memory": 0.5},
         } | manifest
         files = {"manifest.json": json.dumps(whole).encode(), "app/main.py": script.encode()}
-        self.client.push_component(kind, b64encode(pack_component(files)).decode())
-        self.client.switch_component(kind, name, "activate")
+        self.client.push_component(kind, pack_component(files))
+        self.client.activate(kind, name)
 
     def draft(self, body: Json, source: Path | None = None) -> str:
         """Create a job that is ready to run, its source uploaded; return its id."""
-        job_id = str(self.client.create_job(body)["id"])
+        job_id = self.client.create_job(body).id
         if source is not None:
-            self.client.upload_source(job_id, source, lambda _bytes: None)
+            self.client.upload_source(job_id, source)
         return job_id
 
     def run(self, job_id: str, poll_s: float = _POLL_S) -> float:
@@ -86,11 +84,11 @@ class Fabric:
         """
         started = time.perf_counter()
         self.client.run_job(job_id)
-        while (job := self.client.job(job_id))["state"] not in JOB_FINAL:
+        while not (job := self.client.job(job_id)).is_final:
             time.sleep(poll_s)
         took_s = time.perf_counter() - started
-        if job["state"] != JobState.COMPLETE:
-            raise RuntimeError(f"job {job_id} ended as {job['state']}: {job.get('errorMessage')}")
+        if job.failure:
+            raise RuntimeError(job.failure)
         return took_s
 
 

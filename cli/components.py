@@ -1,6 +1,5 @@
 """`gridloom app ...` and `gridloom engine ...`."""
 
-from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -8,7 +7,6 @@ import typer
 
 from cli.output import AsJson, fields, show, table
 from cli.samples import EngineType, write_app, write_engine
-from gridloom.errors import BadInput
 
 if TYPE_CHECKING:
     from gridloom.client import Kind
@@ -72,9 +70,8 @@ def _add_changes(group: typer.Typer, kind: "Kind") -> None:
         *,
         as_json: AsJson = False,
     ) -> None:
-        archive = _packed(folder)
         with context.obj.client() as client:
-            record = client.push_component(kind, b64encode(archive).decode())
+            record = client.push_component(kind, folder).raw
         tag = _tag(record)
         hint = "" if record.get("status") == "active" else f"; next: gridloom {kind} activate {tag}"
         show(record, f"{tag} pushed, {record.get('status')}{hint}", as_json=as_json)
@@ -97,14 +94,14 @@ def _add_reads(group: typer.Typer, kind: "Kind") -> None:
     @group.command("get", help=f"Show {one}.\n\nExample: gridloom {kind} get shout")
     def get(context: typer.Context, tag: Tag, *, as_json: AsJson = False) -> None:
         with context.obj.client() as client:
-            record = client.component(kind, tag)
+            record = client.component(kind, tag).raw
         show(record, fields(record, (*_SHOWN, *_SHOWN_AFTER)), as_json=as_json)
 
     @group.command("status", help=f"Tell whether {one} is active.\n\nExample: gridloom {kind} status shout")
     def status(context: typer.Context, tag: Tag, *, as_json: AsJson = False) -> None:
         with context.obj.client() as client:
-            answer = client.component_status(kind, tag)
-        show(answer, str(answer.get("engineStatus") or answer.get("message") or ""), as_json=as_json)
+            found = client.component_status(kind, tag)
+        show({"status": found}, found, as_json=as_json)
 
     @group.command("list", help=f"List your {kind}s.\n\nExample: gridloom {kind} list")
     def list_all(
@@ -116,7 +113,8 @@ def _add_reads(group: typer.Typer, kind: "Kind") -> None:
         as_json: AsJson = False,
     ) -> None:
         with context.obj.client() as client:
-            answer = client.components(kind, limit=limit, offset=offset, public=public)
+            listing = client.apps if kind == "app" else client.engines
+            answer = listing(limit=limit, offset=offset, public=public).raw
         titles = (
             ("name", "version", "status", "description")
             if kind == "app"
@@ -134,14 +132,6 @@ def rest_of(answer: dict[str, Any]) -> str:
     )
 
 
-def _packed(folder: Path) -> bytes:
-    from gridloom.archives import pack_folder
-
-    if not folder.is_dir():
-        raise BadInput(f"{folder} is not a folder")
-    return pack_folder(folder)
-
-
 def _tag(record: dict[str, Any]) -> str:
     return f"{record.get('name')}@{record.get('version')}"
 
@@ -155,7 +145,8 @@ def _switch(
     as_json: bool,
 ) -> None:
     with context.obj.client() as client:
-        answer = client.switch_component(kind, tag, switch)
+        call = client.activate if switch == "activate" else client.deactivate
+        answer = call(kind, tag).raw
     show(answer, f"{tag} {switch}d", as_json=as_json)
 
 

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,18 +15,18 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from cli.access import PATIENCE_S, Access
-from cli.data_dir import read_credentials
 from cli.drafts import Draft, make_job
 from cli.fabric import Runner
 from cli.output import AsJson, complain, say, show
 from cli.progress import job_progress, stage_times, transfer_progress
 from cli.supervisor import bound_to_parent
 from cli.templates import read_template
-from cli.waiting import failure_of, fetch_results, follow
+from cli.waiting import fetch_results
 from gridloom.errors import GridloomError, SetupFailed
+from gridloom.local_fabric import read_credentials
 
 if TYPE_CHECKING:
-    from gridloom.client import Client
+    from gridloom.client import Client, Job
 
 _STOP_WITHIN_S = 12.0
 _LOG_LINES = 40
@@ -59,7 +58,7 @@ def demo(
             access.client(patience_s=PATIENCE_S) as client,
         ):
             ended = _run_job(client, work, result, quiet=as_json)
-        document = {"job": ended, "output": str(result)}
+        document = {"job": ended.raw, "output": str(result)}
         show(document, _summary(ended, result), as_json=as_json)
     except GridloomError as error:
         _print_log(work / "up.log")
@@ -114,16 +113,15 @@ def _read_ready(stdout: IO[bytes]) -> dict[str, Any]:
     return ready
 
 
-def _run_job(client: "Client", work: Path, result: Path, *, quiet: bool) -> dict[str, Any]:
+def _run_job(client: "Client", work: Path, result: Path, *, quiet: bool) -> "Job":
     from engines.demo import DEMO_APP, DEMO_TEMPLATE, collect_stdlib, write_demo
-    from gridloom.archives import pack_folder
 
     folder, source = work / "app", work / "stdlib.txt"
     write_demo(folder)
     size = collect_stdlib(source)
-    client.push_component("app", b64encode(pack_folder(folder)).decode())
+    client.push_component("app", folder)
     client.push_template(read_template(folder / "template.json"))
-    client.switch_component("app", DEMO_APP, "activate")
+    client.activate("app", DEMO_APP)
     if not quiet:
         say(f"Counting words in the sources of Python's standard library, {size / 1e6:.0f} MB")
     draft = Draft(origin=DEMO_TEMPLATE, name="Demo", source=str(source), to_bucket=True)
@@ -131,19 +129,15 @@ def _run_job(client: "Client", work: Path, result: Path, *, quiet: bool) -> dict
         job_id = str(make_job(client, draft, moved)["id"])
     client.run_job(job_id)
     with job_progress(quiet=quiet) as progress:
-        ended = follow(client, job_id, progress)
-    if failure := failure_of(ended):
-        raise SetupFailed(failure)
+        ended = client.wait(job_id, progress)
+    if ended.failure:
+        raise SetupFailed(ended.failure)
     fetch_results(client, job_id, result, quiet=quiet)
     return ended
 
 
-def _summary(ended: dict[str, Any], result: Path) -> str:
-    from gridloom.client import JobView
-
-    times = "\n".join(
-        f"  {name:<18}{seconds:8.2f} s" for name, seconds in stage_times(JobView.model_validate(ended))
-    )
+def _summary(ended: "Job", result: Path) -> str:
+    times = "\n".join(f"  {name:<18}{seconds:8.2f} s" for name, seconds in stage_times(ended))
     report = result / DEMO_REPORT
     lines = [line[:_LINE_CHARS] for line in report.read_text().splitlines()[:_REPORT_LINES]]
     return "\n".join([f"Result: {result}", "", *lines, "", "Time in each stage:", times, "", "Complete"])

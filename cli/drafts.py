@@ -88,7 +88,7 @@ def make_job(client: "Client", draft: Draft, moved: Callable[[int], None]) -> Js
     """
     if draft.file and not draft.file.is_file():
         raise BadInput(f"--input {draft.file} is neither a file nor an http(s) URL")
-    job = _changed(client, draft) if is_uuid(draft.origin) else client.create_job(_body(draft))
+    job = _changed(client, draft) if is_uuid(draft.origin) else client.create_job(_body(draft)).raw
     job_id = str(job["id"])
     if not (draft.to_bucket or (job.get("dataDestination") or {}).get("dataSourceDescriptor")):
         client.change_job(job_id, "datasource", {"dataDestination": _BUCKET})
@@ -103,7 +103,7 @@ def _body(draft: Draft) -> Json:
 
 
 def _changed(client: "Client", draft: Draft) -> Json:
-    job = client.job(draft.origin)
+    job = client.job(draft.origin).raw
     if draft.params:
         known = job.get("params") or {}
         # The call replaces each section that it names.

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from cli.data_dir import default_dir
+from gridloom.local_fabric import default_dir
 
 Runner = Literal["auto", "docker", "bubblewrap", "process", "mock"]
 

@@ -1,6 +1,5 @@
 """`gridloom job ...`."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,16 +8,16 @@ import typer
 from cli.access import PATIENCE_S
 from cli.components import Limit, Offset, rest_of
 from cli.drafts import Draft, make_job, read_config, read_params
-from cli.logs import Selection, in_words, read_logs
+from cli.logs import in_words
 from cli.output import AsJson, complain, fields, say, show, show_line, table
 from cli.phases import phase_line, task_table
 from cli.progress import job_progress, label, transfer_progress
-from cli.waiting import failure_of, fetch_results, follow
+from cli.waiting import fetch_results
 from gridloom.ids import task_id
 from gridloom.states import JobState, Stage
 
 if TYPE_CHECKING:
-    from gridloom.client import Client, JobView
+    from gridloom.client import Client, Job, Result
 
 job = typer.Typer(
     help="Jobs: create, run and watch them, fetch what they deliver.",
@@ -90,7 +89,7 @@ def create(
         origin=template, name=name, source=source, params=read_params(param), config=read_config(config)
     )
     with context.obj.client() as client:
-        made = client.job(str(_made(client, draft, quiet=as_json)["id"]))
+        made = client.job(str(_made(client, draft, quiet=as_json)["id"])).raw
     show(made, f"Job {made['id']}: run it with gridloom job run {made['id']}", as_json=as_json)
 
 
@@ -127,7 +126,7 @@ def run(  # noqa: PLR0913 (one for each option)
         if wait or output:
             _finish(client, job_id, output, as_json=as_json)
         else:
-            started = client.job(job_id)
+            started = client.job(job_id).raw
             show(started, f"It runs; watch it with gridloom job watch {job_id}", as_json=as_json)
 
 
@@ -137,17 +136,16 @@ def watch(context: typer.Context, job_id: JobId, *, as_json: AsJson = False) -> 
 
     Example: gridloom job watch 5f2b6c1e-8c0f-4a53-9d0e-0a6c0e7c9f11
     """
-    shown = ""
+    shown: dict[str, Any] = {}
 
-    def show_change(view: "JobView") -> None:
+    def show_change(found: "Job") -> None:
         nonlocal shown
-        line = view.model_dump_json(by_alias=True)
-        if line != shown:
-            shown = line
-            say(line)
+        if found.raw != shown:
+            shown = found.raw
+            show_line(shown)
 
     with context.obj.client(patience_s=PATIENCE_S) as client:
-        ended = follow(client, job_id, show_change) if as_json else _followed(client, job_id, quiet=False)
+        ended = client.wait(job_id, show_change) if as_json else _followed(client, job_id, quiet=False)
     _close(ended, as_json=as_json)
 
 
@@ -158,7 +156,7 @@ def get(context: typer.Context, job_id: JobId, *, as_json: AsJson = False) -> No
     Example: gridloom job get 5f2b6c1e-8c0f-4a53-9d0e-0a6c0e7c9f11
     """
     with context.obj.client() as client:
-        found = client.job(job_id)
+        found = client.job(job_id).raw
     ends = {name: _end(found.get(name)) for name in ("dataSource", "dataDestination")}
     show(found, fields(found | ends, (*_SHOWN, *_SHOWN_AFTER)), as_json=as_json)
 
@@ -172,7 +170,7 @@ def list_all(
     Example: gridloom job list --limit 5
     """
     with context.obj.client() as client:
-        answer = client.jobs(limit=limit, offset=offset)
+        answer = client.jobs(limit=limit, offset=offset).raw
     rows = [_row(it) for it in answer.get("data") or ()]
     show(answer, table(("id", "name", "state", "chunks", "created"), rows) + rest_of(answer), as_json=as_json)
 
@@ -186,7 +184,7 @@ def tasks(
     Example: gridloom job tasks 5f2b6c1e-8c0f-4a53-9d0e-0a6c0e7c9f11 --limit 100
     """
     with context.obj.client() as client:
-        answer = client.tasks(job_id, limit=limit, offset=offset)
+        answer = client.tasks(job_id, limit=limit, offset=offset).raw
     show(answer, task_table(answer.get("data") or ()) + rest_of(answer), as_json=as_json)
 
 
@@ -201,9 +199,9 @@ def results(context: typer.Context, job_id: JobId, *, output: Output = None, as_
             found, files = fetch_results(client, job_id, output, quiet=as_json)
             text = f"{len(files)} files fetched\nResult: {output}"
         else:
-            found = list(client.results(job_id))
-            text = table(("name", "link"), ((it.get("name"), it.get("link")) for it in found))
-    show({"results": found, "output": output}, text, as_json=as_json)
+            found = client.results(job_id)
+            text = table(("name", "link"), ((it.name, it.link) for it in found))
+    show({"results": [it.raw for it in found], "output": output}, text, as_json=as_json)
 
 
 @job.command("logs")
@@ -221,11 +219,10 @@ def logs(
     Example: gridloom job logs 5f2b6c1e-8c0f-4a53-9d0e-0a6c0e7c9f11 --task 3 --follow
     """
     task_ids = () if task is None else (task_id(job_id, stage or Stage.APP, task),)
-    selection = Selection(job_id=job_id, stage=stage, task_ids=task_ids)
     with context.obj.client(patience_s=PATIENCE_S) as client:
-        for line in read_logs(client, selection, goes_on=goes_on):
+        for line in client.log_lines(job_id, follow=goes_on, stage=stage, task_ids=task_ids):
             if as_json:
-                show_line(asdict(line))
+                show_line(line.model_dump(mode="json"))
             else:
                 say(in_words(line))
 
@@ -237,7 +234,7 @@ def abort(context: typer.Context, job_id: JobId, *, as_json: AsJson = False) -> 
     Example: gridloom job abort 5f2b6c1e-8c0f-4a53-9d0e-0a6c0e7c9f11
     """
     with context.obj.client() as client:
-        answer = client.abort_job(job_id)
+        answer = client.abort_job(job_id).raw
     show(answer, f"Job {job_id} aborted", as_json=as_json)
 
 
@@ -248,7 +245,7 @@ def delete(context: typer.Context, job_id: JobId, *, as_json: AsJson = False) ->
     Example: gridloom job delete 5f2b6c1e-8c0f-4a53-9d0e-0a6c0e7c9f11
     """
     with context.obj.client() as client:
-        answer = client.delete_job(job_id)
+        answer = client.delete_job(job_id).raw
     show(answer, f"Job {job_id} deleted", as_json=as_json)
 
 
@@ -258,16 +255,14 @@ def _made(client: "Client", draft: Draft, *, quiet: bool) -> dict[str, Any]:
         return make_job(client, draft, moved)
 
 
-def _followed(client: "Client", job_id: str, *, quiet: bool) -> dict[str, Any]:
-    from gridloom.client import JobView
-
+def _followed(client: "Client", job_id: str, *, quiet: bool) -> "Job":
     try:
         with job_progress(quiet=quiet) as progress:
-            ended = follow(client, job_id, progress)
+            ended = client.wait(job_id, progress)
     except KeyboardInterrupt:
         typer.echo(f"the job goes on: gridloom job watch {job_id}", err=True)
         raise
-    if not quiet and (line := phase_line(JobView.model_validate(ended).phases)):
+    if not quiet and (line := phase_line(ended.phases)):
         say(line)
     return ended
 
@@ -275,20 +270,20 @@ def _followed(client: "Client", job_id: str, *, quiet: bool) -> dict[str, Any]:
 def _finish(client: "Client", job_id: str, output: Path | None, *, as_json: bool) -> None:
     """Wait for the end, fetch the results, say how it went."""
     ended = _followed(client, job_id, quiet=as_json)
-    found: list[dict[str, Any]] = []
-    if output and ended.get("state") == JobState.COMPLETE:
+    found: list[Result] = []
+    if output and not ended.failure:
         found, _ = fetch_results(client, job_id, output, quiet=as_json)
         if not as_json:
             say(f"Result: {output}")
     if as_json:
-        show({"job": ended, "results": found, "output": output}, "", as_json=True)
+        show({"job": ended.raw, "results": [it.raw for it in found], "output": output}, "", as_json=True)
     _close(ended, as_json=as_json)
 
 
-def _close(ended: dict[str, Any], *, as_json: bool) -> None:
+def _close(ended: "Job", *, as_json: bool) -> None:
     """Say that the job is complete, or end with exit code 1 and the reason."""
-    if failure := failure_of(ended):
-        complain(failure)
+    if ended.failure:
+        complain(ended.failure)
         raise typer.Exit(1)
     if not as_json:
         say("Complete")

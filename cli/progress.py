@@ -13,14 +13,14 @@ from cli.phases import claimed
 from gridloom.states import JOB_ORDER, JobState
 
 if TYPE_CHECKING:
-    from gridloom.client import JobView
+    from gridloom.client import Job
 
-ShowJob = Callable[["JobView"], None]
+ShowJob = Callable[["Job"], None]
 ShowBytes = Callable[[int], None]
 
 _WINDOW_S = 30.0
 _LINE_EVERY_S = 2.0
-_LABELS = {
+_LABELS: dict[str, str] = {
     JobState.PARTITIONED: "Running tasks",
     JobState.MERGING: "Assembling",
     JobState.DOWNLOADING: "Delivering",
@@ -54,12 +54,12 @@ class Pace:
         return missing / self.per_s if self.per_s else None
 
 
-def label(state: JobState) -> str:
+def label(state: str) -> str:
     """Return what a state is called for people."""
     return _LABELS.get(state) or state.removeprefix("JOB_STATE_").replace("_", " ").capitalize()
 
 
-def progress_line(job: "JobView", pace: Pace) -> str:
+def progress_line(job: "Job", pace: Pace) -> str:
     """Return stage, chunks done and in all, rate, time left and the wait for slots in one line."""
     done, total = job.progress.completed, job.progress.total
     words = [label(job.state)]
@@ -75,7 +75,7 @@ def progress_line(job: "JobView", pace: Pace) -> str:
     return "  ".join(words)
 
 
-def stage_times(job: "JobView") -> list[tuple[str, float]]:
+def stage_times(job: "Job") -> list[tuple[str, float]]:
     """Return for every state that the job has left how long it was in it, in seconds."""
     reached = [(state, job.state_timestamps[state]) for state in JOB_ORDER if state in job.state_timestamps]
     return [
@@ -122,7 +122,7 @@ def _live_job() -> Iterator[ShowJob]:
     with Progress(BarColumn(), TextColumn("{task.description}", markup=False)) as bar:
         task = bar.add_task("", total=None)
 
-        def show(job: "JobView") -> None:
+        def show(job: "Job") -> None:
             pace.note(time.monotonic(), job.progress.completed)
             total = job.progress.total
             bar.update(
@@ -136,7 +136,7 @@ def _job_lines() -> ShowJob:
     pace = Pace()
     shown, shown_at = "", 0.0
 
-    def show(job: "JobView") -> None:
+    def show(job: "Job") -> None:
         nonlocal shown, shown_at
         now = time.monotonic()
         pace.note(now, job.progress.completed)

@@ -40,7 +40,7 @@ def push(
     """
     body = read_template(file)
     with context.obj.client() as client:
-        answer = client.push_template(body)
+        answer = client.push_template(body).raw
     show(answer, f"{body.get('id')} pushed", as_json=as_json)
 
 
@@ -51,7 +51,7 @@ def get(context: typer.Context, template_id: TemplateId, *, as_json: AsJson = Fa
     Example: gridloom template get shout-template
     """
     with context.obj.client() as client:
-        record = client.template(template_id)
+        record = client.template(template_id).raw
     show(record, json.dumps(record, indent=2, ensure_ascii=False), as_json=as_json)
 
 
@@ -69,7 +69,7 @@ def list_all(
     Example: gridloom template list
     """
     with context.obj.client() as client:
-        answer = client.templates(limit=limit, offset=offset, public=public)
+        answer = client.templates(limit=limit, offset=offset, public=public).raw
     titles = ("id", "app", "partitioner", "assembler", "description")
     rows = [[it.get(title) for title in titles] for it in answer.get("templates") or ()]
     show(answer, table(titles, rows) + rest_of(answer), as_json=as_json)

@@ -14,10 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.data_dir import CREDENTIALS, default_dir, prepare, refresh_url, remember, secrets
+from cli.data_dir import prepare, secrets
 from cli.supervisor import ChildSpec, Supervisor
 from cli.valkey import remove_socket_folder, valkey_spec
 from gridloom.errors import SetupFailed
+from gridloom.local_fabric import CREDENTIALS, default_dir, refresh_url, remember
 
 _WORKER_GRACE_S = 1.2  #: on top of the time that it lets tasks finish
 _SCHEDULER_GRACE_S = 0.7

@@ -56,7 +56,7 @@ def test_deleting_a_running_job_aborts_it(fabric):
     with pytest.raises(ClientError) as refusal:
         fabric.client.job(job_id)
     assert refusal.value.status == 404
-    assert job_id not in [it["id"] for it in fabric.client.jobs(limit=100)["data"]]
+    assert job_id not in [it.id for it in fabric.client.jobs(limit=100)]
 
 
 def test_the_slots_of_stopped_tasks_take_the_next_job(fabric):

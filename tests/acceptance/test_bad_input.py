@@ -5,7 +5,6 @@ import io
 import json
 import tarfile
 import threading
-from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -93,7 +92,7 @@ def test_unknown_and_inactive_blocks_are_named(fabric):
     assert "no-such" in refused(fabric, {"templateId": "no-such"}, 404)
     assert "no-such" in refused(fabric, {"app": "no-such@1.2"}, 404)
     fabric.push(component("sleepy", COPY))
-    fabric.client.switch_component("app", "sleepy@0.1", "deactivate")
+    fabric.client.deactivate("app", "sleepy@0.1")
     assert "sleepy" in refused(fabric, {"app": "sleepy"}, 400)
 
 
@@ -134,7 +133,7 @@ MAIN = ("app/main.py", FILE, b"")
 )
 def test_bad_archives_are_refused(fabric, archive, reason):
     with pytest.raises(ClientError) as refusal:
-        fabric.client.push_component("app", b64encode(archive).decode())
+        fabric.client.push_component("app", archive)
     assert refusal.value.status == 400
     assert reason in refusal.value.message
 
@@ -174,7 +173,7 @@ def test_a_draft_runs_once_however_many_ask(fabric, copier, http):
         "dataSource": {"dataSourceDescriptor": "bypass"},
         "dataDestination": {"dataSourceDescriptor": "bucket"},
     }
-    job_id = fabric.client.create_job(body | ends)["id"]
+    job_id = fabric.client.create_job(body | ends).id
     with ThreadPoolExecutor(8) as threads:
         codes = list(
             threads.map(lambda _: http.post(f"/v1/customer/jobs/{job_id}/run").status_code, range(8))

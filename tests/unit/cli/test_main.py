@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.data_dir import remember
+from gridloom.local_fabric import remember
 from gridloom.version import VERSION
 from tests.unit.cli.conftest import KEY
 

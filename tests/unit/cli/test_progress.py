@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cli.progress import Pace, job_progress, label, progress_line, stage_times
-from gridloom.client import JobView, PhaseMeans, Progress
+from gridloom.client import Job, PhaseMeans, Progress
 from gridloom.states import JobState
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -13,7 +13,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 def view(state=JobState.PARTITIONED, completed=0, total=None, chunks=0, **times):
     stamps = {f"JOB_STATE_{name}": START + timedelta(seconds=at) for name, at in times.items()}
-    return JobView(
+    return Job(
         id="j",
         state=state,
         numChunks=chunks,

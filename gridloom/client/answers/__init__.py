@@ -1,0 +1,1 @@
+"""Typed answers of the four APIs."""

@@ -1,0 +1,1 @@
+"""Every operation of the four APIs as a conversation, free of sockets."""

@@ -1,0 +1,60 @@
+"""Builds paths and queries, and reads the generic answers."""
+
+from typing import Any, Literal, TypeVar
+from urllib.parse import quote
+
+from gridloom.client.answers.base import Answer, Done, Info, Page
+from gridloom.client.steps import Call, Json, Talk
+
+A = TypeVar("A", bound=Answer)
+
+
+def path_of(*parts: str) -> str:
+    """Join parts to a path; the first is taken as it is, the others may hold anything."""
+    first, *rest = parts
+    return "/".join([first, *(quote(it, safe="@/") for it in rest)])  # a tag may be user/name@version
+
+
+def paging(limit: int, offset: int, order_by: str = "") -> Json:
+    """Return the query of one page."""
+    query: Json = {"pagination.limit": limit, "pagination.offset": offset}
+    return query | ({"orderBy": order_by} if order_by else {})
+
+
+def given(**values: Any) -> Json:
+    """Return what was given: neither None nor empty."""
+    return {name: value for name, value in values.items() if value not in (None, "", (), {}, [])}
+
+
+def call(
+    method: str, path: str, *, body: Json | None = None, query: Json | None = None, reads: bool = False
+) -> Talk[Json]:
+    """Make any call of the API and return the answer's object; `reads` marks one that changes nothing."""
+    answer: Json = yield Call(method=method, path=path, body=body, query=query, reads=reads)
+    return answer
+
+
+def fetch(kind: type[A], path: str, *, query: Json | None = None, member: str = "") -> Talk[A]:
+    """Read one object, which may stand below a member of the answer."""
+    return unwrap(kind, (yield from call("GET", path, query=query)), member)
+
+
+def fetch_page(kind: type[A], path: str, query: Json, member: str = "data") -> Talk[Page[A]]:
+    """Read one page of a list."""
+    return Page.of(kind, (yield from call("GET", path, query=query)), member)
+
+
+def change(method: str, path: str, body: Json | None = None) -> Talk[Done]:
+    """Make a call that has nothing to say but that it is done."""
+    return Done.model_validate((yield from call(method, path, body=body)))
+
+
+def unwrap(kind: type[A], answer: Json, member: str) -> A:
+    """Read an object below a member of the answer, or where the answer itself is the object."""
+    inner = answer.get(member)
+    return kind.model_validate(inner if isinstance(inner, dict) else answer)
+
+
+def info(api: Literal["auth", "dev", "customer", "wallet"] = "customer") -> Talk[Info]:
+    """Return the fabric's version and its notices."""
+    return (yield from fetch(Info, f"/v1/{api}/info"))
