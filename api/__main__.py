@@ -1,9 +1,12 @@
 """Entry point: `python -P -m api`."""
 
+import resource
 import signal
+import socket
 import sys
 
 import uvicorn
+from fastapi import FastAPI
 from sqlalchemy.exc import DBAPIError
 
 from api.app import create_app, open_context
@@ -15,6 +18,7 @@ from gridloom.settings import Settings
 _SECRET_CHARS = 32
 _KEEP_ALIVE_S = 75  #: longer than clients keep an idle connection, so they never write into one that closes
 _GRACE_S = 3
+_FILES = 16_384  #: each open stream takes one
 
 
 def main() -> int:
@@ -31,8 +35,9 @@ def main() -> int:
     # The server raises what it caught once more when it is done; that must not look like a crash.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: None)
-    uvicorn.run(
-        create_app(settings, context),
+    app = create_app(settings, context)
+    config = uvicorn.Config(
+        app,
         host=settings.host,
         port=settings.port,
         http="httptools",
@@ -48,7 +53,29 @@ def main() -> int:
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_GRACE_S,
     )
-    return 0
+    _allow_many_connections()
+    server = _Server(config, app)
+    server.run()
+    return 0 if server.started else 1
+
+
+class _Server(uvicorn.Server):
+    """Ends streams before it waits for answers: they have no end of their own."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop serving."""
+        self._app.state.events.stop()
+        await super().shutdown(sockets)
+
+
+def _allow_many_connections() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < _FILES <= hard or hard == resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, _FILES), hard))
 
 
 def check(settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from api.codes import CodeDesk
+from broker.event_stream import EventPublisher
 from broker.wakeup import Wakeup
 from gridloom.settings import Settings
 from storage.blobs import BlobStore
@@ -23,4 +24,5 @@ class Context:
     links: LinkSigner
     vault: Vault
     wakeup: Wakeup
+    publisher: EventPublisher
     codes: CodeDesk

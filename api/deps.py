@@ -75,16 +75,25 @@ async def _gate(request: Request) -> tokens.TokenGate:
 GateDep = Annotated[tokens.TokenGate, Depends(_gate)]
 
 
-async def _caller(
-    request: Request, gate: GateDep, authorization: Annotated[str | None, Depends(_authorization)]
-) -> tokens.Caller:
-    header = authorization or ""
+AuthorizationDep = Annotated[str | None, Depends(_authorization)]
+
+
+async def caller_of(request: Request, gate: tokens.TokenGate, header: str) -> tokens.Caller:
+    """Return who sends this Authorization header, and count the call.
+
+    Raises:
+        Unauthorized: when nobody does.
+    """
     known = gate.remembered(header)
     caller = known if known is not None else await run_in_threadpool(gate.caller, header)
     request.state.caller = caller
     limiter: Limiter = request.app.state.call_limiter
     limiter.count(caller.account_id)
     return caller
+
+
+async def _caller(request: Request, gate: GateDep, authorization: AuthorizationDep) -> tokens.Caller:
+    return await caller_of(request, gate, authorization or "")
 
 
 async def _admin(caller: Annotated[tokens.Caller, Depends(_caller)]) -> tokens.Caller:

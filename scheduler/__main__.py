@@ -5,6 +5,7 @@ import sys
 import threading
 from types import FrameType
 
+from broker.event_stream import EventPublisher
 from broker.hints import HintQueues
 from broker.wakeup import Wakeup
 from gridloom.errors import GridloomError
@@ -31,7 +32,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     try:
-        database = Database(settings.database_url)
+        publisher = EventPublisher(settings.broker_url)
+        database = Database(settings.database_url, publisher.publish)
         upgrade(database)
         wakeup, queues = Wakeup(settings.broker_url), HintQueues(settings.broker_url)
         store = open_store(settings.store_url)
@@ -42,6 +44,7 @@ def main() -> int:
         sys.stderr.write(f"error: {error.message}\n")
         return 1
     merger.stop(_MERGE_S)
+    publisher.close()
     queues.close()
     wakeup.close()
     database.close()
