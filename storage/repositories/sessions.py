@@ -55,9 +55,11 @@ def rotate(connection: Connection, session_id: str, old_hash: str, new_hash: str
     return changed.rowcount > 0
 
 
-def revoke(connection: Connection, session_id: str) -> bool:
-    """End a session and tell whether it was there and good."""
-    good = (sessions.c.id == session_id, sessions.c.revoked_at.is_(None))
+def revoke(connection: Connection, session_id: str, *, client: str = "") -> bool:
+    """End a session, of this client if one is named; tell whether it was there and good."""
+    good = [sessions.c.id == session_id, sessions.c.revoked_at.is_(None)]
+    if client:
+        good.append(sessions.c.client == client)
     return connection.execute(update(sessions).where(*good).values(revoked_at=datetime.now(UTC))).rowcount > 0
 
 
