@@ -16,8 +16,12 @@ class CacheFolders:
         # Once for each owner: tasks come by the thousand.
         self.of = lru_cache(maxsize=1024)(self._of)
 
-    def _of(self, owner_id: str) -> Mapping[str, str]:
-        """Return the variables that name an owner's folders, made when missing."""
+    def user(self, owner_id: str) -> Path:
+        """Return an owner's folder, made when missing."""
         own = self.users / (owner_id or "nobody")
         own.mkdir(exist_ok=True)
-        return {"SHARED_CACHE_DIR": str(self.shared), "USER_CACHE_DIR": str(own)}
+        return own
+
+    def _of(self, owner_id: str) -> Mapping[str, str]:
+        """Return the variables that name an owner's folders, made when missing."""
+        return {"SHARED_CACHE_DIR": str(self.shared), "USER_CACHE_DIR": str(self.user(owner_id))}
