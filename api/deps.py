@@ -96,6 +96,20 @@ async def _caller(request: Request, gate: GateDep, authorization: AuthorizationD
     return await caller_of(request, gate, authorization or "")
 
 
+async def _stream_header(
+    authorization: AuthorizationDep,
+    access_token: Annotated[str, Query(description="For clients that can't set headers")] = "",
+) -> str:
+    return authorization or access_token
+
+
+StreamHeaderDep = Annotated[str, Depends(_stream_header)]
+
+
+async def _stream_caller(request: Request, gate: GateDep, header: StreamHeaderDep) -> tokens.Caller:
+    return await caller_of(request, gate, header)
+
+
 async def _admin(caller: Annotated[tokens.Caller, Depends(_caller)]) -> tokens.Caller:
     if caller.role != tokens.ADMIN:
         raise Forbidden("this call is for accounts with the role admin")
@@ -104,6 +118,7 @@ async def _admin(caller: Annotated[tokens.Caller, Depends(_caller)]) -> tokens.C
 
 ContextDep = Annotated[Context, Depends(_context)]
 CallerDep = Annotated[tokens.Caller, Depends(_caller)]
+StreamCallerDep = Annotated[tokens.Caller, Depends(_stream_caller)]
 AdminDep = Annotated[tokens.Caller, Depends(_admin)]
 RequestIdDep = Annotated[str, Depends(_request_id)]
 PageDep = Annotated[Page, Depends(_page)]

@@ -73,6 +73,11 @@ class EventHub:
         for listener in self._listeners():
             listener.end()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether streams have to end."""
+        return self._stopped
+
     def check_room(self) -> None:
         """Refuse one more listener than this process can serve.
 

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
 
 import structlog
 
@@ -18,11 +20,11 @@ from storage.repositories import logs
 log = structlog.get_logger()
 
 _SEGMENTS_AT_ONCE = 200
+_PARSED_AT_ONCE = 500
 _LARGEST_PLACE = 2**63 - 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredLine:
+class StoredLine(NamedTuple):
     """A line and where it stands: its stage, and how many lines of the job came before it."""
 
     place: int
@@ -117,9 +119,13 @@ class LogReader:
     ) -> Iterator[StoredLine]:
         stage = Stage(row.stage)
         try:
-            for place, line in scan(self.store, row, wanted):
-                if places.start <= place < places.end:
-                    yield StoredLine(place=place, stage=stage, entry=from_json(line))
+            found = scan(self.store, row, wanted)
+            here = ((place, line) for place, line in found if places.start <= place < places.end)
+            while some := list(islice(here, _PARSED_AT_ONCE)):
+                entries = from_json([line for _, line in some])
+                yield from (
+                    StoredLine(place, stage, it) for (place, _), it in zip(some, entries, strict=True)
+                )
         except BlobMissing as error:
             if merged:
                 log.warning("log_segment_missing", job=job_id, line=row.first_line, error=error.message)

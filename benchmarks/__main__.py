@@ -11,7 +11,7 @@ from importlib import import_module
 
 from benchmarks.figures import Figure, show
 
-NAMES = ("runner", "containers", "leftovers", "thousand", "latency", "hundred_thousand", "idle")
+NAMES = ("runner", "containers", "leftovers", "thousand", "latency", "hundred_thousand", "idle", "log_search")
 
 
 def main() -> None:

