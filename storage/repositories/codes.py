@@ -26,7 +26,7 @@ def save(connection: Connection, email: str, purpose: str, code_hash: str, expir
     free = (one_time_codes.c.tries < MOST_TRIES) & (one_time_codes.c.created_at <= now - PAUSE)
     row = insert_into(connection, one_time_codes).values(email=email, purpose=purpose, **values)
     saved = row.on_conflict_do_update(index_elements=["email", "purpose"], set_=values, where=free)
-    return connection.execute(saved).rowcount > 0
+    return connection.execute(saved.returning(one_time_codes.c.email)).first() is not None
 
 
 def take(connection: Connection, email: str, purpose: str, code_hash: str) -> bool:
