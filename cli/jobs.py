@@ -222,7 +222,7 @@ def logs(
     with context.obj.client(patience_s=PATIENCE_S) as client:
         for line in client.log_lines(job_id, follow=goes_on, stage=stage, task_ids=task_ids):
             if as_json:
-                show_line(line.model_dump(mode="json"))
+                show_line(line.raw)
             else:
                 say(in_words(line))
 

@@ -1,6 +1,5 @@
 """The two drivers: they send requests, wait and hand out items, one blocking and one with asyncio; nothing more."""
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from ipaddress import ip_address
@@ -142,6 +141,8 @@ class AsyncDriver:
                         case Item():
                             yield step.value
                         case Sleep():
+                            import asyncio  # noqa: PLC0415 (who awaits has loaded it; others need not pay)
+
                             await asyncio.sleep(step.seconds)
                         case Read():
                             turns.answer = await anext(blocks, b"")

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
 from gridloom.access import Access
 from gridloom.client.refusals import read, refuse
 from gridloom.client.steps import Bear, Call, Json, Read, Send, Sleep, Step, T, Talk
@@ -77,8 +75,6 @@ class Session:
             except StopIteration as end:
                 value: T = end.value
                 return value
-            except ValidationError as wrong:
-                raise ClientError(f"{self.url} answers in a way that this client can't read: {wrong}") from wrong
             answer = error = None
             try:
                 answer = yield from self._carry(step, patience)

@@ -1,121 +1,116 @@
 """Answers of the authentication API."""
 
-from datetime import datetime
-from typing import Any
-
-from pydantic import AliasChoices, Field
-
-from gridloom.client.answers.base import Answer
+from gridloom.client.answers.base import Answer, Member, flag, free, mapping, moment, text, whole
 
 
 class Token(Answer):
     """An access token and its lifetime; OAuth2 gives a refresh token beside it."""
 
-    token: str = Field("", validation_alias=AliasChoices("token", "access_token"), repr=False)
-    expires_in_s: int = Field(0, validation_alias=AliasChoices("expiresIn", "expires_in"))
-    refresh_token: str = Field("", validation_alias=AliasChoices("refresh_token", "refreshToken"), repr=False)
-    scope: str = ""
+    token = text("", "token", "access_token")
+    expires_in_s = whole("expiresIn", "expires_in")
+    refresh_token = text("", "refresh_token", "refreshToken")
+    scope = text()
 
 
 class DeviceCode(Answer):
     """What a user without a browser here types elsewhere, and how often to ask whether that is done."""
 
-    device_code: str = Field("", validation_alias="device_code", repr=False)
-    user_code: str = Field("", validation_alias="user_code")
-    verification_uri: str = Field("", validation_alias="verification_uri")
-    verification_uri_complete: str = Field("", validation_alias="verification_uri_complete")
-    expires_in_s: int = Field(0, validation_alias="expires_in")
-    interval_s: float = Field(5, validation_alias="interval")
+    device_code = text("", "device_code")
+    user_code = text("", "user_code")
+    verification_uri = text("", "verification_uri")
+    verification_uri_complete = text("", "verification_uri_complete")
+    expires_in_s = whole("expires_in")
+    interval_s = Member(float, 5.0)
 
 
 class Skip(Answer):
     """Whether there is a session already, and where to go then."""
 
-    skip: bool = False
-    redirect_to: str = ""
+    skip = flag()
+    redirect_to = text()
 
 
 class ApiKey(Answer):
     """A key's record; never the key itself."""
 
-    id: str = ""
-    name: str = ""
-    issued_at: datetime | None = None
-    expires_at: datetime | None = None
-    user_id: str = ""
-    revoked: bool = False
-    fingerprint: str = ""
+    id = text()
+    name = text()
+    issued_at = moment()
+    expires_at = moment()
+    user_id = text()
+    revoked = flag()
+    fingerprint = text()
 
 
 class NewApiKey(Answer):
     """A key that was just made; `api_key` is readable only here."""
 
-    api_key: str = Field("", repr=False)
-    key: ApiKey = ApiKey()
+    api_key = text()
+    key = Member(ApiKey, ApiKey({}))
 
 
 class Secret(Answer):
     """A secret's record; never its private half."""
 
-    id: str = ""
-    secret_type: str = ""
-    name: str = ""
-    access_key: str = ""
-    expires_at: datetime | None = None
-    params: dict[str, str] = Field({})
+    id = text()
+    secret_type = text()
+    name = text()
+    access_key = text()
+    expires_at = moment()
+    params = mapping(str)
 
 
 class User(Answer):
     """An account."""
 
-    id: str = ""
-    email: str = ""
-    user_name: str = ""
-    display_name: str = ""
-    first_name: str = ""
-    last_name: str = ""
-    role: str = ""
-    created_at: datetime | None = None
-    last_login: datetime | None = None
-    email_verified: bool = False
-    disabled: bool = False
-    is_onboarded: bool = False
-    contact_info: dict[str, Any] = Field({})
-    settings: dict[str, Any] = Field({})
+    id = text()
+    email = text()
+    user_name = text()
+    display_name = text()
+    first_name = text()
+    last_name = text()
+    role = text()
+    created_at = moment()
+    last_login = moment()
+    email_verified = flag()
+    disabled = flag()
+    is_onboarded = flag()
+    contact_info = free()
+    settings = free()
 
 
 class NewUser(Answer):
     """An account that was just made, and its first API key if one was asked for."""
 
-    user: User = User()
-    api_key: str = Field("", repr=False)
+    user = Member(User, User({}))
+    api_key = text()
 
 
 class RotatedKind(Answer):
     """What a rotation did to one sort of sealed values."""
 
-    rewrapped: int = 0
-    unreadable: int = 0
+    rewrapped = whole()
+    unreadable = whole()
 
 
 class Rotation(Answer):
     """The master key that everything is sealed under now, and what was done, by sort."""
 
-    master_id: str = ""
-    kinds: dict[str, RotatedKind] = Field({})
+    master_id = text()
+    kinds = mapping(RotatedKind)
 
 
 class AuditEntry(Answer):
     """One call that changed something, or tried to."""
 
-    id: int = 0
-    at: datetime | None = None
-    account_id: str = ""
-    user_name: str = ""
-    credential_id: str = ""
-    address: str = ""
-    request_id: str = ""
-    method: str = ""
-    route: str = ""
-    resource: dict[str, Any] = Field({})
-    status: int = 0
+    id = whole()
+    at = moment()
+    account_id = text()
+    user_name = text()
+    credential_id = text()
+    address = text()
+    request_id = text()
+    method = text()
+    route = text()
+    resource = free()
+    status = whole()

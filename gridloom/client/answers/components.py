@@ -1,41 +1,36 @@
 """Answers of the developer API."""
 
-from datetime import datetime
-from typing import Any
-
-from pydantic import Field
-
-from gridloom.client.answers.base import Answer
+from gridloom.client.answers.base import Answer, Member, flag, free, many, moment, number, one, text, whole
 
 
 class DeviceRequirements(Answer):
     """The least hardware: vCPUs, GB of memory, acceptable GPU models."""
 
-    min_cpu: float = 0
-    min_memory: float = 0
-    gpu: tuple[str, ...] = ()
+    min_cpu = number()
+    min_memory = number()
+    gpu = many(str)
 
 
 class Component(Answer):
     """What apps and engines have in common."""
 
-    id: str = ""
-    name: str = ""
-    version: str = ""
-    owner: str = ""
-    user_name: str = ""
-    status: str = ""
-    description: str = ""
-    platform: str = ""
-    entrypoint: str = ""
-    device_requirements: DeviceRequirements = DeviceRequirements()
-    platform_config: dict[str, Any] = Field({})
-    is_public: bool = False
-    hash: str = ""
-    link: str = ""
-    revision: int = 0
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
+    id = text()
+    name = text()
+    version = text()
+    owner = text()
+    user_name = text()
+    status = text()
+    description = text()
+    platform = text()
+    entrypoint = text()
+    device_requirements = Member(DeviceRequirements, DeviceRequirements({}))
+    platform_config = free()
+    is_public = flag()
+    hash = text()
+    link = text()
+    revision = whole()
+    created_at = moment()
+    updated_at = moment()
 
     @property
     def tag(self) -> str:
@@ -50,41 +45,41 @@ class App(Component):
 class Engine(Component):
     """A partitioner or an assembler."""
 
-    type: str = ""
+    type = text()
 
 
 class Template(Answer):
     """An app with its engines and defaults."""
 
-    id: str = ""
-    description: str = ""
-    app: str = ""
-    partitioner: str = ""
-    assembler: str = ""
-    data_source: dict[str, Any] | None = None
-    data_destination: dict[str, Any] | None = None
-    params: dict[str, Any] = Field({})
-    config: dict[str, Any] = Field({})
-    is_public: bool = False
-    owner: str = ""
-    user_name: str = ""
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
+    id = text()
+    description = text()
+    app = text()
+    partitioner = text()
+    assembler = text()
+    data_source = Member(dict, None)
+    data_destination = Member(dict, None)
+    params = free()
+    config = free()
+    is_public = flag()
+    owner = text()
+    user_name = text()
+    created_at = moment()
+    updated_at = moment()
 
 
 class CacheEntry(Answer):
     """A file or folder of a cache; the size is in bytes."""
 
-    name: str = ""
-    path: str = ""
-    is_dir: bool = False
-    size: int = 0
-    updated_at: datetime | None = None
+    name = text()
+    path = text()
+    is_dir = flag()
+    size = whole()
+    updated_at = moment()
 
 
 class CacheUpload(Answer):
     """Where to put a cache file's bytes, or the entry when they came along."""
 
-    upload_url: str = ""
-    expires_at: datetime | None = None
-    entry: CacheEntry | None = None
+    upload_url = text()
+    expires_at = moment()
+    entry = one(CacheEntry)

@@ -2,65 +2,74 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
-from pydantic import AliasChoices, Field
-
-from gridloom.client.answers.base import Answer, Json
+from gridloom.client.answers.base import (
+    Answer,
+    Json,
+    Member,
+    chips,
+    free,
+    many,
+    mapping,
+    moment,
+    number,
+    one,
+    read_moment,
+    text,
+    whole,
+)
 from gridloom.states import JOB_FINAL, JobState, Stage
 
 
 class Progress(Answer):
     """How many of a job's tasks are done; `total` is known once the partitioner has ended."""
 
-    completed: int = 0
-    total: int | None = None
-    rate_per_second: float | None = None
+    completed = whole()
+    total = Member(int, None)
+    rate_per_second = Member(float, None)
 
 
 class PhaseMeans(Answer):
     """Where the time of completed tasks went: mean seconds by phase, and the share of slots claimed by tier."""
 
-    tasks: int = 0
-    mean_seconds: dict[str, float] = Field({})
-    claims: dict[str, float] = Field({})
+    tasks = whole()
+    mean_seconds = mapping(float)
+    claims = mapping(float)
 
 
 class DataEnd(Answer):
     """A data source or destination."""
 
-    data_source_descriptor: str = ""
-    params: dict[str, Any] = Field({})
+    data_source_descriptor = text()
+    params = free()
 
 
 class Job(Answer):
     """A job; states are those of `gridloom.states.JobState`, or newer ones."""
 
-    id: str = ""
-    name: str = ""
-    state: str = JobState.NEW
-    template_id: str = ""
-    app_id: str = ""
-    description: str = ""
-    error_message: str = ""
-    warning: str = ""
-    num_chunks: int = 0
-    progress: Progress = Progress()
-    phases: PhaseMeans | None = None
-    params: dict[str, Any] = Field({})
-    config: dict[str, Any] = Field({})
-    data_source: DataEnd | None = None
-    data_destination: DataEnd | None = None
-    state_timestamps: dict[str, datetime] = Field({})
-    created_at: datetime | None = None
-    submitted_at: datetime | None = None
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
-    duration_s: float = Field(0.0, validation_alias="duration")
-    payment_amount: Decimal = Decimal(0)
+    id = text()
+    name = text()
+    state = text(JobState.NEW)
+    template_id = text()
+    app_id = text()
+    description = text()
+    error_message = text()
+    warning = text()
+    num_chunks = whole()
+    progress = Member(Progress, Progress({}))
+    phases = one(PhaseMeans)
+    params = free()
+    config = free()
+    data_source = one(DataEnd)
+    data_destination = one(DataEnd)
+    state_timestamps = mapping(read_moment)
+    created_at = moment()
+    submitted_at = moment()
+    started_at = moment()
+    ended_at = moment()
+    duration_s = number("duration")
+    payment_amount = chips()
 
     @property
     def is_final(self) -> bool:
@@ -79,111 +88,111 @@ class Job(Answer):
 class PhaseTime(Answer):
     """One phase of a task, in seconds."""
 
-    name: str = ""
-    seconds: float = 0.0
+    name = text()
+    seconds = number()
 
 
 class Task(Answer):
     """One task; states are those of `gridloom.states.TaskState`, or newer ones."""
 
-    id: str = ""
-    job_id: str = ""
-    chunk_number: int = 0
-    state: str = ""
-    state_timestamps: dict[str, datetime] = Field({})
-    assigned_to: str = ""
-    started_at: datetime | None = None
-    completed_at: datetime | None = None
-    price: Decimal = Decimal(0)
-    template_id: str = ""
-    retries: int = 0
-    error_message: str = ""
-    exit_code: int | None = None
-    claim: str = ""
-    phases: tuple[PhaseTime, ...] = ()
-    container_stats: dict[str, Any] = Field({})
-    network_stats: dict[str, Any] = Field({})
-    device_info: dict[str, Any] = Field({})
+    id = text()
+    job_id = text()
+    chunk_number = whole()
+    state = text()
+    state_timestamps = mapping(read_moment)
+    assigned_to = text()
+    started_at = moment()
+    completed_at = moment()
+    price = chips()
+    template_id = text()
+    retries = whole()
+    error_message = text()
+    exit_code = Member(int, None)
+    claim = text()
+    phases = many(PhaseTime)
+    container_stats = free()
+    network_stats = free()
+    device_info = free()
 
 
 class Result(Answer):
     """One output file and the signed link to it; the size is in bytes."""
 
-    name: str = ""
-    link: str = Field("", validation_alias=AliasChoices("url", "link"), repr=False)
-    size: int = 0
+    name = text()
+    link = text("", "url", "link")
+    size = whole()
 
 
 class TemplateInfo(Answer):
     """A template in short."""
 
-    id: str = ""
-    owner: str = ""
-    description: str = ""
-    app: str = ""
-    partitioner: str = ""
-    assembler: str = ""
+    id = text()
+    owner = text()
+    description = text()
+    app = text()
+    partitioner = text()
+    assembler = text()
 
 
 class DataSourceFile(Answer):
     """One file of a data source; the size is in bytes."""
 
-    id: str = ""
-    name: str = ""
-    path: str = ""
-    size: int = 0
+    id = text()
+    name = text()
+    path = text()
+    size = whole()
 
 
 class DataSourceFolder(Answer):
     """One folder of a data source."""
 
-    name: str = ""
-    path: str = ""
-    directories: tuple["DataSourceFolder", ...] = ()
-    files: tuple[DataSourceFile, ...] = ()
+    name = text()
+    path = text()
+    directories = many(lambda it: DataSourceFolder(it))  # noqa: PLW0108 (it does not exist yet)
+    files = many(DataSourceFile)
 
 
 class DataSourceTest(Answer):
     """What a data source holds; the size is in bytes."""
 
-    filename: str = ""
-    path: str = ""
-    size: int = 0
-    properties: dict[str, Any] = Field({})
-    temp_url: str = Field("", repr=False)
-    files: DataSourceFolder | None = None
+    filename = text()
+    path = text()
+    size = whole()
+    properties = free()
+    temp_url = text()
+    files = one(DataSourceFolder)
 
 
 class Stats(Answer):
     """Counts over all of the caller's jobs."""
 
-    total_jobs: int = 0
-    running_jobs: int = 0
-    completed_jobs: int = 0
-    failed_jobs: int = 0
-    total_tasks: int = 0
-    total_spent: Decimal = Decimal(0)
-    jobs_by_state: dict[str, int] = Field({})
+    total_jobs = whole()
+    running_jobs = whole()
+    completed_jobs = whole()
+    failed_jobs = whole()
+    total_tasks = whole()
+    total_spent = chips()
+    jobs_by_state = mapping(int)
 
 
 class Event(Answer):
     """Something that happened, e.g. `job.updated`; `id` is where an interrupted listener goes on."""
 
-    id: str = ""
-    event: str = ""
-    data: dict[str, Any] = Field({})
+    id = text()
+    event = text()
+    data = free()
 
 
 class LogLine(Answer):
     """One line that a task printed; the time is as RFC 3339 has it."""
 
-    stage: Stage
-    task_id: str = ""
-    task: int = 0
-    timestamp: str = ""
-    level: str = ""
-    log: str = ""
-    stream: str = ""
+    stage = Member(Stage, Stage.APP)
+    task_id = text()
+    task = whole()
+    timestamp = text()
+    level = text()
+    log = text()
+    stream = text()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ _SLOWER_BY_S = 5.0
 
 def access_token(api_key: str) -> Talk[Token]:
     """Exchange an API key for an access token."""
-    return Token.model_validate((yield _open("/v1/auth/access_token", {"apiKey": api_key.strip()})))
+    return Token((yield _open("/v1/auth/access_token", {"apiKey": api_key.strip()})))
 
 
 def sign_up(
@@ -40,13 +40,13 @@ def sign_up(
 
 def send_code(email: str, purpose: Literal["login", "api_key", "signup"] = "login") -> Talk[Done]:
     """Have a one-time code e-mailed."""
-    return Done.model_validate((yield _open("/v1/auth/otp", {"email": email, "purpose": purpose})))
+    return Done((yield _open("/v1/auth/otp", {"email": email, "purpose": purpose})))
 
 
 def sign_in(email: str, *, password: str = "", code: str = "") -> Talk[Token]:
     """Come in with a password or an e-mailed code; `Access(url=…, access_token=…)` takes the token."""
     body = {"email": email} | given(password=password, otp=code)
-    return Token.model_validate((yield _open("/v1/auth/signin", body)))
+    return Token((yield _open("/v1/auth/signin", body)))
 
 
 def sign_out() -> Talk[Done]:
@@ -68,12 +68,12 @@ def exchange_code(code: str, *, verifier: str, redirect_uri: str, client_id: str
         "redirect_uri": redirect_uri,
         "client_id": client_id,
     }
-    return Token.model_validate((yield _oauth("token", form)))
+    return Token((yield _oauth("token", form)))
 
 
 def start_device_sign_in(client_id: str = CLIENT_ID) -> Talk[DeviceCode]:
     """Begin a sign-in that the user confirms in a browser elsewhere."""
-    return DeviceCode.model_validate((yield _oauth("device_authorization", {"client_id": client_id})))
+    return DeviceCode((yield _oauth("device_authorization", {"client_id": client_id})))
 
 
 def await_device_sign_in(
@@ -91,7 +91,7 @@ def await_device_sign_in(
             on_pause()
         yield Sleep(seconds=interval_s)
         try:
-            return Token.model_validate((yield _oauth("token", form)))
+            return Token((yield _oauth("token", form)))
         except ClientError as error:
             if error.code not in ("authorization_pending", "slow_down"):
                 raise
@@ -101,7 +101,7 @@ def await_device_sign_in(
 def api_keys() -> Talk[list[ApiKey]]:
     """List the caller's API keys, revoked ones too."""
     answer = yield from call("GET", "/v1/auth/api_keys")
-    return [ApiKey.model_validate(it) for it in answer.get("apiKeys") or ()]
+    return [ApiKey(it) for it in answer.get("apiKeys") or ()]
 
 
 def create_api_key(
@@ -110,7 +110,7 @@ def create_api_key(
     """Make an API key, confirmed by an e-mailed code; the answer is the only place that ever shows it."""
     body: Json = {"name": name, "otp": code} | given(expiresAt=expires_at and expires_at.isoformat())
     body |= {"duration": str(duration_s)} if duration_s is not None else {}
-    return NewApiKey.model_validate((yield from call("POST", "/v1/auth/api_keys", body=body)))
+    return NewApiKey((yield from call("POST", "/v1/auth/api_keys", body=body)))
 
 
 def revoke_api_key(key_id: str) -> Talk[Done]:
@@ -121,7 +121,7 @@ def revoke_api_key(key_id: str) -> Talk[Done]:
 def secrets(secret_type: SecretType | None = None) -> Talk[list[Secret]]:
     """List the caller's secrets, without their private halves."""
     answer = yield from call("GET", "/v1/auth/secrets", query=given(secretType=secret_type))
-    return [Secret.model_validate(it) for it in answer.get("secrets") or ()]
+    return [Secret(it) for it in answer.get("secrets") or ()]
 
 
 def save_secret(

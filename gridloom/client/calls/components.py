@@ -168,7 +168,7 @@ def upload_to_cache(
         raise ClientError(f"cannot read {file}: {error.strerror or error}") from error
     body: dict[str, Any] = {"path": path or file.name, "size": str(size)}
     answer = yield from call("POST", _CACHE, body=body, query={"scope": scope})
-    uploaded = CacheUpload.model_validate(answer)
+    uploaded = CacheUpload(answer)
     if not uploaded.upload_url:
         raise ClientError("the fabric gave no link to upload the file to")
     yield from send_file(uploaded.upload_url, file, on_bytes)
@@ -178,7 +178,7 @@ def upload_to_cache(
 def delete_from_cache(path: str, *, scope: Scope = "user") -> Talk[Done]:
     """Delete a file or folder of a cache."""
     answer = yield from call("DELETE", _CACHE, query={"scope": scope, "path": path})
-    return Done.model_validate(answer)
+    return Done(answer)
 
 
 def _component(kind: Shared, tag: str, *verb: str) -> str:

@@ -69,7 +69,7 @@ class EventReader:
             raise ClientError(str(failure.get("message") or "the fabric ended the events"))
         inner = document.get("result")
         inner = inner if isinstance(inner, dict) else {"event": name, "data": document}
-        return Event.model_validate({"event": name} | inner | {"id": self.last_id})
+        return Event({"event": name} | inner | {"id": self.last_id})
 
 
 def events(*, after_id: str = "") -> Talk[None]:

@@ -141,7 +141,7 @@ def try_data_source(data_source: Json, *, list_files: bool = False) -> Talk[Data
     """Look whether a data source can be read, and what it holds."""
     body = {"dataSource": data_source, "listFiles": list_files}
     answer = yield from call("POST", "/v1/customer/datasource/test", body=body, reads=True)
-    return DataSourceTest.model_validate(answer)
+    return DataSourceTest(answer)
 
 
 def contact(email: str, summary: str, description: str) -> Talk[Done]:

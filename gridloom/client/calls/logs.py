@@ -66,8 +66,8 @@ def log_lines(
 def _lines(job_id: str, page: Json) -> Iterator[LogLine]:
     for member, stage in (("partitioner", Stage.PARTITION), ("assembler", Stage.ASSEMBLE)):
         for entry in page.get(member) or ():
-            yield LogLine.model_validate(entry | {"stage": stage})
+            yield LogLine(entry | {"stage": stage})
     for task_id, found in (page.get("taskrunner") or {}).items():
         more = {"stage": Stage.APP, "taskId": task_id, "task": parse_task_id(job_id, task_id)[1]}
         for entry in found.get("logs") or ():
-            yield LogLine.model_validate(entry | more)
+            yield LogLine(entry | more)

@@ -46,13 +46,13 @@ def fetch_page(kind: type[A], path: str, query: Json, member: str = "data") -> T
 
 def change(method: str, path: str, body: Json | None = None) -> Talk[Done]:
     """Make a call that has nothing to say but that it is done."""
-    return Done.model_validate((yield from call(method, path, body=body)))
+    return Done((yield from call(method, path, body=body)))
 
 
 def unwrap(kind: type[A], answer: Json, member: str) -> A:
     """Read an object below a member of the answer, or where the answer itself is the object."""
     inner = answer.get(member)
-    return kind.model_validate(inner if isinstance(inner, dict) else answer)
+    return kind(inner if isinstance(inner, dict) else answer)
 
 
 def info(api: Literal["auth", "dev", "customer", "wallet"] = "customer") -> Talk[Info]:

@@ -46,7 +46,7 @@ def exchange_rate(currency: str = "", currency_amount: Decimal | None = None) ->
 def redeem(coupon_code: str) -> Talk[Coupon]:
     """Redeem a promo code."""
     body: Json = {"couponCode": coupon_code}
-    return Coupon.model_validate((yield from call("POST", f"{_WALLET}/redeem_coupon", body=body)))
+    return Coupon((yield from call("POST", f"{_WALLET}/redeem_coupon", body=body)))
 
 
 def rates() -> Talk[Rates]:
@@ -63,7 +63,7 @@ def top_up(amount: Decimal, *, currency: str = "", currency_amount: Decimal | No
     """Buy ByteChips."""
     paid = None if currency_amount is None else str(currency_amount)
     body = {"amount": str(amount)} | given(currency=currency, currencyAmount=paid)
-    return TopUp.model_validate((yield from call("POST", f"{_WALLET}/top_up", body=body)))
+    return TopUp((yield from call("POST", f"{_WALLET}/top_up", body=body)))
 
 
 def customer_portal() -> Talk[str]:

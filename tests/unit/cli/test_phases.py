@@ -6,9 +6,11 @@ from cli.phases import claimed, duration, phase_line, task_table
 from gridloom.client import PhaseMeans
 
 MEANS = PhaseMeans(
-    tasks=100,
-    meanSeconds={"queued": 0.5, "claimed": 0.0012, "ran": 61.04},
-    claims={"warm": 0.97, "generic": 0.0, "cold": 0.03},
+    {
+        "tasks": 100,
+        "meanSeconds": {"queued": 0.5, "claimed": 0.0012, "ran": 61.04},
+        "claims": {"warm": 0.97, "generic": 0.0, "cold": 0.03},
+    }
 )
 
 
@@ -30,7 +32,7 @@ def test_a_duration_has_the_unit_that_reads_best(seconds, text):
 def test_the_wait_for_slots_is_told_with_the_share_of_warm_ones():
     assert claimed(MEANS) == "claimed 1.2 ms (97 % warm)"
     assert claimed(None) == ""
-    assert claimed(PhaseMeans(tasks=1, meanSeconds={"ran": 1.0})) == ""
+    assert claimed(PhaseMeans({"tasks": 1, "meanSeconds": {"ran": 1.0}})) == ""
 
 
 def test_all_phases_stand_in_their_order():

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cli.progress import Pace, job_progress, label, progress_line, stage_times
-from gridloom.client import Job, PhaseMeans, Progress
+from gridloom.client import Job
 from gridloom.states import JobState
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -14,11 +14,13 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 def view(state=JobState.PARTITIONED, completed=0, total=None, chunks=0, **times):
     stamps = {f"JOB_STATE_{name}": START + timedelta(seconds=at) for name, at in times.items()}
     return Job(
-        id="j",
-        state=state,
-        numChunks=chunks,
-        progress=Progress(completed=completed, total=total),
-        stateTimestamps=stamps,
+        {
+            "id": "j",
+            "state": state,
+            "numChunks": chunks,
+            "progress": {"completed": completed, "total": total},
+            "stateTimestamps": {name: at.isoformat() for name, at in stamps.items()},
+        }
     )
 
 
@@ -50,8 +52,8 @@ def test_a_line_tells_stage_chunks_rate_and_time_left():
 
 
 def test_a_line_tells_how_long_tasks_waited_for_their_slots():
-    means = PhaseMeans(tasks=4, meanSeconds={"claimed": 0.0012}, claims={"warm": 0.75, "cold": 0.25})
-    job = view(completed=4, total=8, chunks=8).model_copy(update={"phases": means})
+    means = {"tasks": 4, "meanSeconds": {"claimed": 0.0012}, "claims": {"warm": 0.75, "cold": 0.25}}
+    job = Job(view(completed=4, total=8, chunks=8).raw | {"phases": means})
     assert progress_line(job, Pace()) == "Running tasks  4/8 chunks  claimed 1.2 ms (75 % warm)"
 
 
