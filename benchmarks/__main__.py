@@ -11,7 +11,17 @@ from importlib import import_module
 
 from benchmarks.figures import Figure, show
 
-NAMES = ("runner", "containers", "leftovers", "thousand", "latency", "hundred_thousand", "idle", "log_search")
+NAMES = (
+    "runner",
+    "containers",
+    "leftovers",
+    "thousand",
+    "latency",
+    "hundred_thousand",
+    "idle",
+    "calls",
+    "log_search",
+)
 
 
 def main() -> None:

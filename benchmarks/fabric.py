@@ -34,14 +34,14 @@ class Fabric:
     def __init__(self, folder: Path, client: Client, api_key: str, supervisor: psutil.Process) -> None:
         self.folder = folder
         self.client = client
-        self._api_key = api_key
+        self.api_key = api_key
         self._supervisor = supervisor
 
     @contextmanager
     def http(self) -> Iterator[httpx.Client]:
         """Open a client of the account that adds nothing to a call."""
         with httpx.Client(base_url=self.client.url, trust_env=False, verify=False) as http:
-            grant = http.post("/v1/auth/access_token", json={"apiKey": self._api_key}).json()
+            grant = http.post("/v1/auth/access_token", json={"apiKey": self.api_key}).json()
             http.headers["Authorization"] = grant["token"]
             yield http
 
