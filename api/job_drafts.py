@@ -77,6 +77,8 @@ def draft_columns(request: CreateJobRequest, template: TemplateRow | None) -> Co
         "data_destination": stored_source(request.data_destination) or _proposed(base.data_destination),
         "config": changed_config(_proposed_config(base), request.config),
         "priority": PRIORITIES[request.priority],
+        "start_at": request.start_at,
+        "regions": request.regions.model_dump() if request.regions else None,
     }
 
 

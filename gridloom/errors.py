@@ -6,6 +6,7 @@
         BadArchive                 400
         BadParameters              400   `field` is a JSON pointer
         BadState                   400   the thing exists but may not be changed so now
+        Conflict                   409   the same was asked before in other words
       Unauthorized                 401
       Forbidden                    403
         AddressRefused             403   a name leads to an address that is neither public nor allowed
@@ -66,6 +67,12 @@ class BadParameters(BadInput):
 
 class BadState(BadInput):
     """Raised when a thing may not be changed in the state it is in."""
+
+
+class Conflict(BadInput):
+    """Raised when an idempotency key comes with another request than the first time."""
+
+    status = 409
 
 
 class Unauthorized(GridloomError):

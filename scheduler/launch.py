@@ -12,7 +12,7 @@ from storage.repositories import job_states, tasks
 
 
 def launch(connection: Connection, job_id: str, plan: JobPlan) -> None:
-    """Move a draft to Started with this plan.
+    """Move a draft to Started with this plan; its first task waits until the draft's planned start.
 
     A passthrough partitioner whose source already lies in the fabric makes its chunk here and now: the source object
     is the chunk. Everything else begins with a partition task.
@@ -26,17 +26,17 @@ def launch(connection: Connection, job_id: str, plan: JobPlan) -> None:
         raise NotFound(f"job {job_id} not found")
     if row.state != JobState.NEW:
         raise BadState(f"job {job_id} is {row.state}, only a new job can be run")
-    deadline = None
-    if plan.job_timeout_s:
-        deadline = job_states.now(connection) + timedelta(seconds=plan.job_timeout_s)
-    frozen = plan.model_dump(mode="json")
+    moment = job_states.now(connection)
+    planned = {"started_at": row.start_at} if row.start_at and row.start_at > moment else {}
+    begins_at = planned.get("started_at", moment)
+    deadline = begins_at + timedelta(seconds=plan.job_timeout_s) if plan.job_timeout_s else None
+    values = {"plan": plan.model_dump(mode="json"), "deadline_at": deadline} | planned
+    first = {"job_id": job_id, "chunk": 0, "not_before": planned.get("started_at")}
     if plan.partitioner.passthrough and plan.source.descriptor in {"file", "bypass"}:
         size = int((row.upload or {}).get("size", 0)) if plan.source.blob_key else len(BYPASS_DATA)
         chunk = {"chunk_key": plan.source.blob_key, "chunk_offset": 0, "chunk_size": size}
-        tasks.insert_new(connection, [{"job_id": job_id, "stage": Stage.APP, "chunk": 0, **chunk}])
-        job_states.advance(
-            connection, job_id, JobState.PARTITIONED, plan=frozen, deadline_at=deadline, chunks=1, total=1
-        )
+        tasks.insert_new(connection, [first | chunk | {"stage": Stage.APP}])
+        job_states.advance(connection, job_id, JobState.PARTITIONED, chunks=1, total=1, **values)
         return
-    tasks.insert_new(connection, [{"job_id": job_id, "stage": Stage.PARTITION, "chunk": 0}])
-    job_states.advance(connection, job_id, JobState.STARTED, plan=frozen, deadline_at=deadline)
+    tasks.insert_new(connection, [first | {"stage": Stage.PARTITION}])
+    job_states.advance(connection, job_id, JobState.STARTED, **values)

@@ -1,4 +1,4 @@
-"""Deletes bytes whose time is over: the temporary bucket after its hours, chunks and results, deleted jobs."""
+"""Deletes what is over: the temporary bucket after its hours, chunks, results, deleted jobs, expired sign-ins."""
 
 import structlog
 
@@ -6,7 +6,7 @@ from gridloom.errors import StoreUnavailable
 from gridloom.settings import Settings
 from storage.blobs import BlobStore
 from storage.db import Database
-from storage.repositories import job_states, logs
+from storage.repositories import idempotency, job_states, logs, sign_ins
 
 log = structlog.get_logger()
 
@@ -24,9 +24,11 @@ def log_prefix(job_id: str) -> str:
 
 
 def sweep(database: Database, store: BlobStore, settings: Settings) -> int:
-    """Purge some of the jobs that are due; return how many."""
+    """Purge some of the jobs that are due; return how many. Idempotency keys go by the way."""
     with database.read() as connection:
         due = job_states.purgeable(connection, settings.bucket_hours * 3600, JOBS_PER_SWEEP)
+    with database.write() as connection:
+        idempotency.forget_old(connection)
     purged = 0
     for row in due:
         try:
@@ -42,4 +44,6 @@ def sweep(database: Database, store: BlobStore, settings: Settings) -> int:
                 logs.forget(connection, row.id)
         purged += 1
         log.info("job_purged", job=row.id)
+    with database.write() as connection:
+        sign_ins.sweep(connection)
     return purged

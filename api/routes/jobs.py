@@ -1,32 +1,25 @@
-"""/jobs: drafts are made, looked at, run, stopped and removed; `api/routes/job_edits.py` changes them."""
+"""/jobs: drafts are made, looked at, run, stopped and removed; other modules list and change them."""
 
 from fastapi import APIRouter
 from sqlalchemy import Connection
 
 from api import funds, injection
 from api.context import Context
-from api.deps import CallerDep, ContextDep, PageDep, RequestIdDep
+from api.deps import CallerDep, ContextDep, RequestIdDep
+from api.idempotency import AskedDep
 from api.job_drafts import ROLES, changed_config, check_ends, draft_columns, find_template
 from api.job_plans import make_plan, resolve_blocks, tags_of
-from api.job_view import job_of, job_response
+from api.job_view import job_response
 from api.json_route import JsonRoute
 from api.links import LinksDep
-from api.shapes.base import GenericResponse, PaginatedResponse
-from api.shapes.jobs import (
-    CreateJobRequest,
-    JobListResponse,
-    JobResponse,
-    RunRequest,
-    TemplateInfo,
-    TemplatesResponse,
-)
+from api.shapes.base import GenericResponse
+from api.shapes.jobs import CreateJobRequest, JobResponse, RunRequest
 from api.tokens import Caller
-from gridloom.errors import BadInput, BadState
+from gridloom.errors import BadState, Forbidden, TooMany
 from gridloom.ids import new_uuid
 from gridloom.states import JOB_LIVE, JobState
 from scheduler import ending, launch
-from storage.repositories import jobs, templates
-from storage.spans import Span
+from storage.repositories import idempotency, jobs
 
 router = APIRouter(route_class=JsonRoute, tags=["Jobs"])
 
@@ -43,16 +36,21 @@ _COPIED = (
     "data_destination",
     "config",
     "priority",
+    "regions",
 )
+_RETRY_AFTER_S = 10
 
 
 @router.post("/jobs")
 def create_job(
-    body: CreateJobRequest, context: ContextDep, caller: CallerDep, links: LinksDep
+    body: CreateJobRequest, context: ContextDep, caller: CallerDep, links: LinksDep, asked: AskedDep
 ) -> JobResponse:
     """Make a draft from a template or from three component tags."""
     account_id, job_id = caller.account_id, new_uuid()
     with context.database.read() as connection:
+        if asked and (first := idempotency.found(connection, asked)):
+            return get_job(first, context, caller, links)
+        _check_room(connection, context, caller)
         template = find_template(connection, account_id, body.template_id) if body.template_id else None
         columns = draft_columns(body, template)
         tags = {role: columns[f"{role}_tag"] for role in ROLES}
@@ -61,45 +59,20 @@ def create_job(
     check_ends(columns["data_source"], columns["data_destination"], context.settings.allow_private_hosts)
     columns["template_info"]["app_id"] = blocks.app_id
     columns |= {"id": job_id, "owner_id": account_id, "name": body.name or f"Job {job_id}"}
-    context.writer.run(lambda connection: jobs.create(connection, columns))
-    return get_job(job_id, context, caller, links)
+
+    def create(connection: Connection) -> str:
+        first = idempotency.take(connection, asked, job_id) if asked else job_id
+        if first == job_id:
+            jobs.create(connection, columns)
+        return first
+
+    return get_job(context.writer.run(create), context, caller, links)
 
 
-@router.get("/jobs")
-def list_jobs(context: ContextDep, caller: CallerDep, page: PageDep) -> JobListResponse:
-    """List the caller's jobs, the newest first."""
-    order = page.order_by or "created_at"
-    if order not in jobs.ORDERS:
-        raise BadInput(f"can't order by {order}; use {', '.join(jobs.ORDERS)}", field="orderBy")
-    with context.database.read() as connection:
-        total = jobs.count(connection, caller.account_id)
-        rows = jobs.page(
-            connection,
-            caller.account_id,
-            order=order,
-            descending=page.descending,
-            limit=page.limit,
-            offset=page.offset,
-        )
-    return JobListResponse(
-        pagination=PaginatedResponse.of(total=total, offset=page.offset, rows=len(rows)),
-        data=[job_of(row) for row in rows],
-    )
-
-
-@router.get("/jobs/templates", tags=["Templates"])
-def list_job_templates(
-    context: ContextDep, caller: CallerDep, page: PageDep, *, public: bool = False
-) -> TemplatesResponse:
-    """List the caller's templates, or all public ones."""
-    span = Span(limit=page.limit, offset=page.offset, order_by=page.order_by, descending=page.descending)
-    with context.database.read() as connection:
-        rows, total = templates.listed(connection, caller.account_id, public=public, span=span)
-    names = {"id", "description", "app", "partitioner", "assembler"}
-    return TemplatesResponse(
-        pagination=PaginatedResponse.of(total=total, offset=page.offset, rows=len(rows)),
-        data=[TemplateInfo(owner=row.user_name, **row.template.model_dump(include=names)) for row in rows],
-    )
+def _check_room(connection: Connection, context: Context, caller: Caller) -> None:
+    limit = context.settings.max_stored_jobs
+    if jobs.count(connection, caller.account_id) >= limit:
+        raise Forbidden(f"the account keeps {limit} jobs, which is its limit; delete some first")
 
 
 @router.get("/jobs/{job_id}")
@@ -114,6 +87,8 @@ def get_job(job_id: str, context: ContextDep, caller: CallerDep, links: LinksDep
 def duplicate_job(job_id: str, context: ContextDep, caller: CallerDep, links: LinksDep) -> JobResponse:
     """Copy a job into a new draft; an uploaded file is not copied."""
     copy_id = new_uuid()
+    with context.database.read() as connection:
+        _check_room(connection, context, caller)
 
     def copy(connection: Connection) -> None:
         row = jobs.get(connection, caller.account_id, job_id)
@@ -131,10 +106,14 @@ def run_job(
     context: ContextDep,
     caller: CallerDep,
     request_id: RequestIdDep,
+    asked: AskedDep,
     body: RunRequest | None = None,
 ) -> GenericResponse:
-    """Start a draft, with settings that replace its own."""
+    """Start a draft, with settings that replace its own; one with a planned start begins then."""
+    started = GenericResponse(request_id=request_id, message="started")
     with context.database.read() as connection:
+        if asked and idempotency.found(connection, asked):
+            return started
         draft = jobs.draft(connection, job_id, owner_id=caller.account_id)
         blocks = resolve_blocks(connection, caller.account_id, tags_of(draft))
         injection.check_named(connection, caller.account_id, blocks)
@@ -146,6 +125,9 @@ def run_job(
     def start(connection: Connection) -> None:
         if jobs.draft(connection, draft.id) != draft:
             raise BadState(f"job {draft.id} was changed at the same time; run it again")
+        if asked:
+            idempotency.take(connection, asked, draft.id)
+        _check_live(connection, context, caller)
         info = draft.template_info | {"app_id": blocks.app_id}
         jobs.change(connection, draft.id, config=config, template_info=info)
         funds.reserve(connection, draft, plan.app.needs, context.settings)
@@ -154,7 +136,13 @@ def run_job(
     context.writer.run(start)
     context.wakeup.notify(draft.id)
     context.wakeup.warm(draft.id)
-    return GenericResponse(request_id=request_id, message="started")
+    return started
+
+
+def _check_live(connection: Connection, context: Context, caller: Caller) -> None:
+    limit = context.settings.max_live_jobs
+    if jobs.count_live(connection, caller.account_id) >= limit:
+        raise TooMany(f"{limit} jobs of the account run, which is its limit", retry_after_s=_RETRY_AFTER_S)
 
 
 @router.post("/jobs/{job_id}/abort")

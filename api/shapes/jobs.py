@@ -1,10 +1,10 @@
 """Shapes of a customer's jobs, tasks and results."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from api.shapes.base import DataSource, Int64Text, PaginatedResponse, Shape
 from gridloom.warmth import Tier
@@ -23,6 +23,12 @@ Seconds = Annotated[
     BeforeValidator(_blank_is_none),
 ]
 """Seconds as number or text; none, empty and 0 all mean no limit."""
+
+Moment = Annotated[
+    Annotated[datetime, AfterValidator(lambda at: at if at.tzinfo else at.replace(tzinfo=UTC))] | None,
+    BeforeValidator(_blank_is_none),
+]
+"""An RFC 3339 time, UTC when it has no offset; none and empty mean no time."""
 
 Section = Annotated[dict[str, Any], BeforeValidator(lambda value: value if value is not None else {})]
 
@@ -74,6 +80,13 @@ class TemplateInfo(Shape):
     assembler: str = ""
 
 
+class JobRegions(Shape):
+    """Where a job may run and may not; kept and shown, since one fabric has no regions."""
+
+    blacklist: list[Annotated[str, Field(max_length=100)]] = Field([], max_length=100)
+    whitelist: list[Annotated[str, Field(max_length=100)]] = Field([], max_length=100)
+
+
 class DataSourceRequest(Shape):
     """Where a job's input comes from and its output goes; a missing member stays as it is."""
 
@@ -94,6 +107,8 @@ class CreateJobRequest(DataSourceRequest):
     params: JobParams | None = None
     config: JobConfig | None = None
     priority: Priority = Priority.UNDEFINED
+    start_at: Moment = None
+    regions: JobRegions | None = None
 
 
 class NameRequest(Shape):
@@ -132,7 +147,7 @@ class Job(Shape):
     started_at: datetime | None
     ended_at: datetime | None
     completed_at: datetime | None
-    regions: dict[str, Any] | None = None
+    regions: JobRegions | None = None
     state: str
     data_source: DataSource | None
     params: dict[str, Any]
@@ -165,6 +180,12 @@ class JobListResponse(Shape):
 
     pagination: PaginatedResponse
     data: list[Job]
+
+
+class OldListResponse(Shape):
+    """The empty list that outdated calls answer."""
+
+    data: list[dict[str, Any]] = Field(default_factory=list)
 
 
 class TemplatesResponse(Shape):

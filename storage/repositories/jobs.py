@@ -13,20 +13,10 @@ from storage.columns import db_now
 from storage.tables import jobs
 
 # A plan is long, and nobody who looks at a job needs it.
-_SHOWN = [column for column in jobs.c if column is not jobs.c.plan]
+SHOWN = [column for column in jobs.c if column is not jobs.c.plan]
 # Built once: that costs more than running them.
-_VISIBLE = select(*_SHOWN).where(jobs.c.deleted_at.is_(None), jobs.c.id == bindparam("job_id"))
+_VISIBLE = select(*SHOWN).where(jobs.c.deleted_at.is_(None), jobs.c.id == bindparam("job_id"))
 _OF_OWNER = _VISIBLE.where(jobs.c.owner_id == bindparam("owner_id"))
-
-ORDERS = {
-    "created_at": jobs.c.created_at,
-    "submitted_at": jobs.c.submitted_at,
-    "started_at": jobs.c.started_at,
-    "ended_at": jobs.c.ended_at,
-    "name": jobs.c.name,
-    "state": jobs.c.state,
-    "num_chunks": jobs.c.chunks,
-}
 
 
 def create(connection: Connection, values: Mapping[str, Any]) -> None:
@@ -115,22 +105,13 @@ def by_state(connection: Connection) -> dict[str, int]:
     return {row.state: row.number for row in connection.execute(statement)}
 
 
-def page(
-    connection: Connection, owner_id: str, *, order: str, descending: bool, limit: int, offset: int
-) -> list[Row[Any]]:
-    """Return one page of an owner's jobs; `order` is a key of `ORDERS`."""
-    sort = (ORDERS[order], jobs.c.id)
-    # Sorted as ids first: rows are wide, and all but one page of them would be read for nothing.
-    ids = (
-        select(jobs.c.id)
-        .where(jobs.c.owner_id == owner_id, jobs.c.deleted_at.is_(None))
-        .order_by(*(column.desc() if descending else column.asc() for column in sort))
-        .limit(limit)
-        .offset(offset)
+def count_live(connection: Connection, owner_id: str) -> int:
+    """Count an owner's jobs that run."""
+    live = [state.value for state in JOB_LIVE]
+    statement = select(func.count()).where(
+        jobs.c.owner_id == owner_id, jobs.c.deleted_at.is_(None), jobs.c.state.in_(live)
     )
-    wanted = list(connection.execute(ids).scalars())
-    rows = {row.id: row for row in connection.execute(select(*_SHOWN).where(jobs.c.id.in_(wanted)))}
-    return [rows[job_id] for job_id in wanted if job_id in rows]
+    return connection.execute(statement).scalar_one()
 
 
 def owned(connection: Connection, owner_id: str, job_ids: Collection[str]) -> list[str]:

@@ -65,7 +65,7 @@ jobs = Table(
     Column("deleted_at", Instant),
     Column("purged_at", Instant),  # its bytes are gone from the store
     # One for each order that lists offer. The first holds all that is often filtered by, so that a search among an
-    # owner's jobs, and the count of what it found, read nothing else.
+    # owner's jobs, and the count of what it found, read nothing else: see storage/repositories/job_lists.py.
     *(
         Index(
             f"ix_jobs_by_{columns[0]}",
@@ -75,13 +75,24 @@ jobs = Table(
             postgresql_where=text("deleted_at IS NULL"),
         )
         for columns in (
-            ("created_at", "id", "state", "name", "template_id", "submitted_at", "started_at", "ended_at"),
-            ("submitted_at", "id"),
-            ("started_at", "id"),
-            ("ended_at", "id"),
-            ("name", "id"),
+            (
+                "created_at",
+                "id",
+                "state",
+                "name",
+                "template_id",
+                "submitted_at",
+                "started_at",
+                "ended_at",
+                "chunks",
+                "deleted_at",
+            ),
+            ("submitted_at", "created_at", "id"),
+            ("started_at", "created_at", "id"),
+            ("ended_at", "created_at", "id"),
+            ("name", "created_at", "id"),
             ("state", "created_at", "id"),
-            ("chunks", "id"),
+            ("chunks", "created_at", "id"),
         )
     ),
     Index("ix_jobs_state", "state"),

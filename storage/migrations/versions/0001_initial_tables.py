@@ -229,13 +229,24 @@ def _create_jobs() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
     )
     for columns in (
-        ("created_at", "id", "state", "name", "template_id", "submitted_at", "started_at", "ended_at"),
-        ("submitted_at", "id"),
-        ("started_at", "id"),
-        ("ended_at", "id"),
-        ("name", "id"),
+        (
+            "created_at",
+            "id",
+            "state",
+            "name",
+            "template_id",
+            "submitted_at",
+            "started_at",
+            "ended_at",
+            "chunks",
+            "deleted_at",
+        ),
+        ("submitted_at", "created_at", "id"),
+        ("started_at", "created_at", "id"),
+        ("ended_at", "created_at", "id"),
+        ("name", "created_at", "id"),
         ("state", "created_at", "id"),
-        ("chunks", "id"),
+        ("chunks", "created_at", "id"),
     ):
         op.create_index(
             f"ix_jobs_by_{columns[0]}",

@@ -304,7 +304,6 @@ def _create_idempotency_keys() -> None:
         sa.Column("request_hash", sa.String(length=64), nullable=False),
         sa.Column("job_id", sa.String(length=36), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
-        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_idempotency_keys_job_id")),
         sa.ForeignKeyConstraint(["owner_id"], ["accounts.id"], name=op.f("fk_idempotency_keys_owner_id")),
         sa.PrimaryKeyConstraint("owner_id", "key_hash", name=op.f("pk_idempotency_keys")),
     )

@@ -70,18 +70,3 @@ def test_a_removed_job_is_gone_for_everyone(connection, ada):
     for look in (lambda: jobs.get(connection, ada, job_id), lambda: jobs.linked(connection, job_id)):
         with pytest.raises(NotFound):
             look()
-
-
-@pytest.mark.parametrize("order", jobs.ORDERS)
-def test_pages_follow_each_other_in_every_order(connection, ada, order):
-    made = {create(connection, ada, name=name) for name in "cab"}
-    create(connection, accounts.create_account(connection, "bob"))
-    pages = [
-        jobs.page(connection, ada, order=order, descending=True, limit=2, offset=offset)
-        for offset in (0, 2, 4)
-    ]
-    assert [len(page) for page in pages] == [2, 1, 0]
-    assert {row.id for page in pages for row in page} == made
-    assert jobs.count(connection, ada) == 3
-    forwards = jobs.page(connection, ada, order=order, descending=False, limit=9, offset=0)
-    assert list(reversed(forwards)) == [row for page in pages for row in page]
