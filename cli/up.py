@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.data_dir import prepare, secrets
+from cli.master_key import master_key_file
 from cli.supervisor import ChildSpec, Supervisor
 from cli.valkey import remove_socket_folder, valkey_spec
 from gridloom.errors import SetupFailed
@@ -25,7 +26,8 @@ _SCHEDULER_GRACE_S = 0.7
 _API_GRACE_S = 0.8
 _PORT_PATIENCE_S = 1.5  #: a killed predecessor may hold the port for a moment
 _RUNNER = re.compile(r"\bevent=worker_ready\b.*\brunner=(\S+)")
-_SECRET = ("GRIDLOOM_SECRET_KEY", "GRIDLOOM_JOIN_TOKEN", "GRIDLOOM_DATABASE_URL")
+_MASTER_KEYS = ("GRIDLOOM_MASTER_KEY", "GRIDLOOM_MASTER_KEY_FILE")
+_SECRET = ("GRIDLOOM_SECRET_KEY", "GRIDLOOM_JOIN_TOKEN", "GRIDLOOM_DATABASE_URL", *_MASTER_KEYS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +112,9 @@ def specs(place: Place, console: Console) -> list[ChildSpec]:
         "GRIDLOOM_SECRET_KEY": given.get("GRIDLOOM_SECRET_KEY", known["secret_key"]),
         "GRIDLOOM_BOOTSTRAP_FILE": str(folder / CREDENTIALS),
     }
+    master_keys = {name: given[name] for name in _MASTER_KEYS if name in given}
+    if not master_keys:
+        master_keys["GRIDLOOM_MASTER_KEY_FILE"] = str(master_key_file(folder))
     worker = shared | {
         "GRIDLOOM_SCRATCH_DIR": str(folder / "scratch"),
         "GRIDLOOM_SHARED_CACHE_DIR": str(folder / "cache/shared"),
@@ -120,7 +125,7 @@ def specs(place: Place, console: Console) -> list[ChildSpec]:
     drain_s = float(os.environ.get("GRIDLOOM_DRAIN_S", "5"))
     return [
         *children,
-        _part("api", control, 2, _API_GRACE_S, ready=answers_ready(place)),
+        _part("api", control | master_keys, 2, _API_GRACE_S, ready=answers_ready(place)),
         _part("scheduler", control, 1, _SCHEDULER_GRACE_S),
         _part("worker", worker, 0, drain_s + _WORKER_GRACE_S, ready=lambda: bool(console.runner)),
     ]

@@ -8,7 +8,6 @@ from gridloom.errors import BadInput, NotFound
 from gridloom.plan import PlannedStage
 from gridloom.states import JOB_LIVE, Stage
 from gridloom.wire import PinRequest, Wanted, WarmReply
-from storage.columns import AnyRow
 from storage.repositories import images, job_states
 from storage.vault import Vault
 
@@ -29,7 +28,7 @@ def wanted(connection: Connection, vault: Vault, job_id: str) -> WarmReply:
         return WarmReply(stages=())
     return WarmReply(
         stages=tuple(
-            _wanted(connection, vault, job, stage, plan.stage(stage))
+            _wanted(connection, vault, (job_id, job.owner_id), stage, plan.stage(stage))
             for stage in Stage
             if not plan.stage(stage).passthrough
         )
@@ -56,12 +55,15 @@ def pin(connection: Connection, request: PinRequest) -> str:
     return images.pin(connection, job.id, request.image, request.digest)
 
 
-def _wanted(connection: Connection, vault: Vault, job: AnyRow, stage: Stage, planned: PlannedStage) -> Wanted:
+def _wanted(
+    connection: Connection, vault: Vault, job: tuple[str, str], stage: Stage, planned: PlannedStage
+) -> Wanted:
+    job_id, owner_id = job
     return Wanted(
         stage=stage,
-        owner_id=job.owner_id,
+        owner_id=owner_id,
         component=planned.component,
         needs=planned.needs,
         login=images.login(connection, vault, planned.component) if planned.private_image else None,
-        image_pin=images.pinned(connection, job.id, planned.component.image),
+        image_pin=images.pinned(connection, job_id, planned.component.image),
     )

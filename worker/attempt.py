@@ -12,6 +12,7 @@ from gridloom.sources import SourceSpec
 from gridloom.states import Stage
 from gridloom.wire import AttemptResult, Claimed, ResultFile, Spent, Work
 from storage.blobs import BlobStore
+from worker.cache_sync import CacheSync
 from worker.caches import CacheFolders
 from worker.collect import CollectLimits
 from worker.control import ControlPlane
@@ -21,6 +22,7 @@ from worker.pool.bundle_slot import BundleSlot
 from worker.pool.metrics import Metrics
 from worker.runners.protocol import Ended
 from worker.scratch import Scratch
+from worker.scrub import Scrubber
 
 Phase = Literal["pulled", "claimed", "fetched", "ran", "stored"]
 Fetch = Callable[[SourceSpec, Path, Callable[[int], None]], object]
@@ -35,6 +37,7 @@ class Workshop:
     store: BlobStore
     scratch: Scratch
     caches: CacheFolders
+    cache_sync: CacheSync
     live_logs: LiveLogs
     metrics: Metrics
     fetch: Fetch  #: puts a data source's files into a folder, calling back now and then
@@ -78,6 +81,9 @@ class Attempt:
     claimed: Claimed
     work: Work
     slot: BundleSlot
+    scrubber: Scrubber = field(
+        default_factory=lambda: Scrubber(())
+    )  #: of the secrets that the script is given
     code: Path | None  #: folder of the unpacked component; None where no process runs
     inline: bytes = b""
     rest: int = 0  #: tasks that the bundle has after this one

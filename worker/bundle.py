@@ -20,6 +20,7 @@ from worker.pool.bundle_slot import BundleSlot
 from worker.pool.warm_pool import WarmPool
 from worker.runner import failed, failure_of, is_passthrough, run_attempt, steps_for
 from worker.runners.protocol import Runner
+from worker.scrub import Scrubber
 
 log = structlog.get_logger()
 
@@ -106,6 +107,7 @@ class Bundles:
                 for lease in leases:
                     self._committer.add(failed(lease, failure))
                 return
+            scrubber = Scrubber(work.env[name] for name in work.secret_names)
             for number, (claimed, lease) in enumerate(zip(reply.claimed, leases, strict=True), 1):
                 if self._draining.is_set():
                     return
@@ -115,6 +117,7 @@ class Bundles:
                     claimed=claimed,
                     work=work,
                     slot=slot,
+                    scrubber=scrubber,
                     code=code,
                     inline=_inline(claimed, tail),
                     rest=len(leases) - number,

@@ -21,6 +21,7 @@ from gridloom.states import EndReason, Stage
 from gridloom.wire import AttemptResult, Spent, Work
 from worker.attempt import Attempt, Outcome, Step
 from worker.leases import Lease
+from worker.steps.caches import Caches
 from worker.steps.chunk import Chunk
 from worker.steps.chunks import Chunks, FinishChunks
 from worker.steps.folders import Folders
@@ -46,15 +47,16 @@ def is_passthrough(work: Work) -> bool:
 def steps_for(stage: Stage, work: Work) -> list[Step]:
     """Return the steps of an attempt, in order; their cleanup runs in reverse."""
     if stage is Stage.APP:
-        return [Image(), Place(), Folders(), Chunk(), Script(), Results()]
+        return [Image(), Place(), Folders(), Caches(), Chunk(), Script(), Results()]
     if stage is Stage.PARTITION:
         if is_passthrough(work):
             return [Folders(), Source(), SourceAsChunks()]
         chunks = Chunks()
-        return [Image(), Place(), Folders(), Source(), chunks, Script(), FinishChunks(chunks)]
+        steps: list[Step] = [Image(), Place(), Folders(), Caches(), Source()]
+        return [*steps, chunks, Script(), FinishChunks(chunks)]
     if is_passthrough(work):
         return [OutputsAsTheyAre()]
-    return [Image(), Place(), Folders(), Inputs(), Script(), Outputs()]
+    return [Image(), Place(), Folders(), Caches(), Inputs(), Script(), Outputs()]
 
 
 def run_attempt(attempt: Attempt, steps: list[Step]) -> Outcome | None:
@@ -70,7 +72,7 @@ def run_attempt(attempt: Attempt, steps: list[Step]) -> Outcome | None:
         attempt.lease.end(EndReason.CANCELLED)
         log.info("attempt_dropped", attempt=attempt.label, reason=error.message)
     except Exception as error:  # noqa: BLE001 - whatever it is, it ends this attempt
-        failure = failure_of(error, attempt.label)
+        failure = _scrubbed(attempt, failure_of(error, attempt.label))
     finally:
         spent = attempt.spent()
         _clean_up(entered, attempt)
@@ -110,6 +112,12 @@ def failed(lease: Lease, failure: AttemptFailed) -> Outcome:
         ended_at=now,
     )
     return Outcome(lease=lease, result=result, lines=(_line(failure),))
+
+
+def _scrubbed(attempt: Attempt, failure: AttemptFailed) -> AttemptFailed:
+    """Return the failure with a message that shows no secret: it may quote what the script printed."""
+    message = attempt.scrubber.text(failure.message)
+    return AttemptFailed(failure.reason, message, exit_code=failure.exit_code)
 
 
 def _prepare(step: Step, attempt: Attempt) -> None:

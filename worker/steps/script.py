@@ -5,6 +5,7 @@ from gridloom.states import EndReason
 from worker.attempt import Attempt, Phase
 from worker.output import OutputCapture
 from worker.runners.protocol import Ended, Execution, Limits
+from worker.scrub import ScrubbedSink
 
 
 class Script:
@@ -20,10 +21,13 @@ class Script:
             LeaseLost: when the lease ended before it began.
         """
         capture = OutputCapture(attempt.shop.settings.log_cap_kib * 1024)
+        scrubbed = ScrubbedSink(capture, attempt.scrubber) if attempt.scrubber else None
         watched = attempt.shop.live_logs.watch(attempt.lease, capture)
         try:
-            attempt.ended = attempt.slot.run(_execution(attempt), capture, attempt.lease)
+            attempt.ended = attempt.slot.run(_execution(attempt), scrubbed or capture, attempt.lease)
         finally:
+            if scrubbed is not None:
+                scrubbed.finish()
             attempt.lines += attempt.shop.live_logs.leave(watched)
         if attempt.trouble is not None:
             raise attempt.trouble

@@ -175,3 +175,20 @@ def test_a_broker_of_ones_own_replaces_the_embedded_one(tmp_path, monkeypatch):
     made = specs(Place(data_dir=tmp_path, host="127.0.0.1", port=80), Console())
     assert [it.name for it in made] == ["api", "scheduler", "worker"]
     assert {it.env["GRIDLOOM_BROKER_URL"] for it in made} == {"redis://elsewhere:6379/0"}
+
+
+def test_only_the_control_plane_is_told_of_the_master_keys(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRIDLOOM_BROKER_URL", "redis://elsewhere:6379/0")
+
+    def told():
+        made = specs(Place(data_dir=tmp_path, host="127.0.0.1", port=80), Console())
+        return {it.name: {name for name in it.env if "MASTER" in name} for it in made}, made[0].env
+
+    names, env = told()
+    assert names == {"api": {"GRIDLOOM_MASTER_KEY_FILE"}, "scheduler": set(), "worker": set()}
+    assert env["GRIDLOOM_MASTER_KEY_FILE"] == str(tmp_path / "master.key")
+    monkeypatch.setenv("GRIDLOOM_MASTER_KEY", "a:b")
+    names, env = told()
+    assert names == {"api": {"GRIDLOOM_MASTER_KEY"}, "scheduler": set(), "worker": set()}
+    assert env["GRIDLOOM_MASTER_KEY"] == "a:b"
+    assert "GRIDLOOM_MASTER_KEY" not in os.environ

@@ -3,11 +3,10 @@
 import json
 
 from gridloom.devices import Needs
-from gridloom.manifests import Manifest
 from gridloom.states import JobState, Stage
-from gridloom.wire import ClaimRequest, ImageLogin
+from gridloom.wire import ClaimRequest
 from scheduler import claims
-from storage.repositories import components, images
+from storage.repositories import images
 from tests.fixtures.fabric import chunk, component, plan_of, result, stage_of
 
 
@@ -63,18 +62,3 @@ def test_a_claim_tells_how_much_else_is_open_and_which_digest_counts(fabric):
     fabric.commit(worker_id, job_id, Stage.APP, result(0, 1))
     last = ClaimRequest(job_id=job_id, stage=Stage.APP, chunks=(2,))
     assert fabric.write(claims.claim, worker_id, last, fabric.settings).work.waiting == 3
-
-
-def test_a_private_image_comes_with_the_login_that_the_plan_does_not_hold(fabric):
-    config = {"container": "team/app", "private_image": True, "username": "ada", "token": "swordfish"}
-    manifest = Manifest(name="app", version="1.0", platform_config=config)
-    new = components.NewComponent(owner_id=fabric.owner(), manifest=manifest, schema=None, digest="")
-    fabric.write(components.save, "private", new)
-    ref = component().model_copy(update={"id": "private", "image": "team/app"})
-    app = stage_of(private_image=True).model_copy(update={"component": ref})
-    job_id, worker_id = fabric.run_chunks(1, plan_of(app=app)), fabric.worker()
-    assert "swordfish" not in str(fabric.job(job_id))
-    request = ClaimRequest(job_id=job_id, stage=Stage.APP, chunks=(0,))
-    work = fabric.write(claims.claim, worker_id, request, fabric.settings).work
-    assert work.login == ImageLogin(username="ada", token="swordfish")
-    assert "swordfish" not in repr(work)

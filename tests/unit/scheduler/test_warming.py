@@ -9,6 +9,7 @@ from gridloom.states import JobState, Stage
 from gridloom.wire import PinRequest, WarmReply
 from scheduler import warming
 from storage.repositories import images
+from storage.vault import Vault
 from tests.fixtures.fabric import component, plan_of, stage_of
 
 DIGEST = "sha256:" + "a" * 64
@@ -23,7 +24,7 @@ def with_image(image, **changes):
 def test_stages_that_start_processes_are_told_in_their_order(fabric):
     app = stage_of(Needs(cores=0.5))
     job_id = fabric.run(plan_of(app=app, partitioner=stage_of(passthrough=True)))
-    reply = fabric.write(warming.wanted, job_id)
+    reply = fabric.write(warming.wanted, Vault(), job_id)
     assert [it.stage for it in reply.stages] == [Stage.APP, Stage.ASSEMBLE]
     first = reply.stages[0]
     assert (first.owner_id, first.component, first.needs) == (fabric.owner(), app.component, Needs(cores=0.5))
@@ -33,7 +34,7 @@ def test_stages_that_start_processes_are_told_in_their_order(fabric):
 def test_a_pin_is_told_as_well(fabric):
     job_id = fabric.run(plan_of(app=with_image("python")))
     fabric.write(images.pin, job_id, "python", DIGEST)
-    assert [it.image_pin for it in fabric.write(warming.wanted, job_id).stages] == ["", DIGEST, ""]
+    assert [it.image_pin for it in fabric.write(warming.wanted, Vault(), job_id).stages] == ["", DIGEST, ""]
 
 
 def test_a_job_that_does_not_run_wants_nothing(fabric):
@@ -42,7 +43,7 @@ def test_a_job_that_does_not_run_wants_nothing(fabric):
     unreadable = fabric.run()
     fabric.set_job(unreadable, plan={"of": "a later version"})
     for job_id in (ended, unreadable, fabric.draft(), new_uuid(), "x"):
-        assert fabric.write(warming.wanted, job_id) == WarmReply(stages=())
+        assert fabric.write(warming.wanted, Vault(), job_id) == WarmReply(stages=())
 
 
 def test_the_first_digest_of_a_live_jobs_image_counts(fabric):

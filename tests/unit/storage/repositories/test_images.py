@@ -6,9 +6,10 @@ from sqlalchemy import update
 from gridloom.ids import new_uuid
 from gridloom.manifests import Manifest
 from gridloom.wire import ImageLogin
-from storage.repositories import components, images, job_states
+from storage.repositories import components, images, job_states, registry_tokens
 from storage.tables import components as component_table
 from tests.fixtures.fabric import component
+from tests.fixtures.vault import a_vault
 
 IMAGE = "registry.test/team/app:1"
 
@@ -41,6 +42,7 @@ def upload(fabric):
         manifest = Manifest(name="app", version="1.0", platform_config=values)
         new = components.NewComponent(owner_id=fabric.owner(), manifest=manifest, schema=None, digest="")
         fabric.write(components.save, component_id, new)
+        fabric.write(registry_tokens.keep, a_vault(), new)
         return component().model_copy(update={"id": component_id, "image": IMAGE})
 
     return save
@@ -48,9 +50,9 @@ def upload(fabric):
 
 def test_a_login_is_the_one_that_the_component_names_now(fabric, upload):
     ref = upload()
-    assert fabric.write(images.login, ref) == ImageLogin(username="ada", token="swordfish")
+    assert fabric.write(images.login, a_vault(), ref) == ImageLogin(username="ada", token="swordfish")
     upload(token="new", container="registry.test/team/other:2")
-    assert fabric.write(images.login, ref) == ImageLogin(username="ada", token="new")
+    assert fabric.write(images.login, a_vault(), ref) == ImageLogin(username="ada", token="new")
 
 
 @pytest.mark.parametrize(
@@ -60,12 +62,12 @@ def test_a_login_is_the_one_that_the_component_names_now(fabric, upload):
 def test_no_login_is_given_away(fabric, upload, config):
     ref = upload()
     upload(**config)
-    assert fabric.write(images.login, ref) is None
+    assert fabric.write(images.login, a_vault(), ref) is None
 
 
 def test_a_component_that_is_gone_has_no_login(fabric, upload):
     ref = upload()
-    assert fabric.write(images.login, ref.model_copy(update={"id": new_uuid()})) is None
+    assert fabric.write(images.login, a_vault(), ref.model_copy(update={"id": new_uuid()})) is None
     gone = update(component_table).values(deleted_at=None, active=False)
     fabric.write(lambda connection: connection.execute(gone))
-    assert fabric.write(images.login, ref) is not None
+    assert fabric.write(images.login, a_vault(), ref) is not None

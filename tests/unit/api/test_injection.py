@@ -1,0 +1,164 @@
+"""Which variables a task gets of its owner's secrets, and what happens when they can't be had."""
+
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import update
+
+from api import injection
+from gridloom.errors import AttemptFailed
+from gridloom.ids import new_uuid
+from gridloom.manifests import Manifest
+from gridloom.states import EndReason, Stage
+from gridloom.wire import ClaimRequest, ImageLogin
+from scheduler import claims
+from storage.repositories import components, registry_tokens, secrets
+from storage.repositories.components import NewComponent
+from storage.repositories.secrets import Credentials, NewSecret
+from storage.tables import components as component_table
+from storage.tables import secrets as secret_table
+from storage.vault import Vault
+from tests.fixtures.fabric import Fabric, component, open_database, plan_of, stage_of
+from tests.fixtures.vault import NEW, a_vault
+
+
+@pytest.fixture
+def fabric(tmp_path):
+    database = open_database(f"sqlite:///{tmp_path / 'gridloom.db'}")
+    yield Fabric(database)
+    database.close()
+
+
+@pytest.fixture
+def save(fabric):
+    def saved(secret_id, given_type="other", owner="ada", **changes):
+        values = {"secret_key": f"key of {secret_id}"} | changes
+        new = NewSecret(owner_id=fabric.owner(owner), id=secret_id, given_type=given_type, **values)
+        fabric.write(secrets.save, a_vault(), new, 10)
+
+    return saved
+
+
+def won_of(fabric, *named, **changes):
+    app = stage_of(secrets=named, **changes)
+    job_id, worker_id = fabric.run_chunks(1, plan_of(app=app)), fabric.worker()
+    request = ClaimRequest(job_id=job_id, stage=Stage.APP, chunks=(0,))
+    return fabric.write(claims.claim, worker_id, request, fabric.settings)
+
+
+def complete(fabric, won, vault=None):
+    return fabric.write(injection.complete, vault or a_vault(), won.planned, won.work)
+
+
+def credentials(secret_id, secret_type="other", access_key=""):
+    return Credentials(
+        id=secret_id,
+        secret_type=secret_type,
+        access_key=access_key,
+        secret_key=f"key of {secret_id}",
+        params={},
+    )
+
+
+def test_credentials_come_as_two_variables_and_free_ones_as_one():
+    env, hidden = injection.variables([credentials("s3", "aws", "AKIA"), credentials("Token")])
+    assert env == {"s3_ACCESS_KEY": "AKIA", "s3_SECRET_KEY": "key of s3", "Token": "key of Token"}
+    assert hidden == ("Token", "s3_SECRET_KEY")
+
+
+def test_an_id_that_is_no_name_has_an_alias_which_gives_way():
+    env, hidden = injection.variables(
+        [credentials("my-ö.x"), credentials("a_b"), credentials("a-b"), credentials("s-3", "gcp", "A")]
+    )
+    assert env == {
+        "my-ö.x": "key of my-ö.x",
+        "my___x": "key of my-ö.x",
+        "a_b": "key of a_b",
+        "a-b": "key of a-b",
+        "s-3_ACCESS_KEY": "A",
+        "s_3_ACCESS_KEY": "A",
+        "s-3_SECRET_KEY": "key of s-3",
+        "s_3_SECRET_KEY": "key of s-3",
+    }
+    assert set(env) - set(hidden) == {"s-3_ACCESS_KEY", "s_3_ACCESS_KEY"}
+
+
+def test_work_gets_the_job_owners_secrets_that_are_named_and_no_others(fabric, save):
+    save("mine")
+    save("other")
+    save("mine", owner="bob", secret_key="bob's")
+    won = won_of(fabric, "mine")
+    work = complete(fabric, won)
+    assert {name: work.env[name] for name in work.env if name != "APP_PARAMS"} == {"mine": "key of mine"}
+    assert work.secret_names == ("mine",)
+    assert "key of" not in repr(work) + repr(won)
+
+
+def test_a_secret_can_not_replace_parameters(fabric, save):
+    save("APP_PARAMS")
+    work = complete(fabric, won_of(fabric, "APP_PARAMS"))
+    assert work.env["APP_PARAMS"] == "{}"
+
+
+def test_neither_plan_nor_row_holds_a_value(fabric, save):
+    save("mine")
+    won = won_of(fabric, "mine")
+    complete(fabric, won)
+    with fabric.database.read() as connection:
+        found = [
+            connection.exec_driver_sql(f"SELECT * FROM {table}").all()
+            for table in ("jobs", "tasks", "secrets")
+        ]
+    assert "key of" not in str(found)
+
+
+@pytest.mark.parametrize("how", ["gone", "expired", "doubled"])
+def test_a_secret_that_can_not_be_used_any_more_ends_the_attempt_for_good(fabric, save, how):
+    save("mine")
+    won = won_of(fabric, "mine")
+    if how == "gone":
+        fabric.write(secrets.remove, fabric.owner(), "other", "mine")
+    elif how == "expired":
+        past = update(secret_table).values(expires_at=datetime(2020, 1, 1, tzinfo=UTC))
+        fabric.write(lambda connection: connection.execute(past))
+    else:
+        save("mine", "gcp")
+    with pytest.raises(AttemptFailed, match="secret 'mine'") as caught:
+        complete(fabric, won)
+    assert caught.value.reason is EndReason.BAD_COMPONENT
+
+
+def test_a_changed_envelope_ends_the_attempt_for_good(fabric, save):
+    save("mine")
+    fabric.write(lambda connection: connection.execute(update(secret_table).values(version=5)))
+    with pytest.raises(AttemptFailed) as caught:
+        complete(fabric, won_of(fabric, "mine"))
+    assert caught.value.reason is EndReason.BAD_COMPONENT
+
+
+@pytest.mark.parametrize("vault", [Vault(), a_vault(NEW)])
+def test_a_missing_master_key_is_the_fabrics_own_fault(fabric, save, vault):
+    save("mine")
+    with pytest.raises(AttemptFailed, match="master key 'old' is missing") as caught:
+        complete(fabric, won_of(fabric, "mine"), vault)
+    assert caught.value.reason is EndReason.RUNNER_FAILED
+
+
+def test_a_private_image_comes_with_the_login_that_nothing_else_holds(fabric):
+    config = {"container": "team/app", "private_image": True, "username": "ada", "token": "swordfish"}
+    manifest = Manifest(name="app", version="1.0", platform_config=config)
+    new = NewComponent(owner_id=fabric.owner(), manifest=manifest, schema=None, digest="")
+    private = new_uuid()
+    fabric.write(components.save, private, new)
+    fabric.write(registry_tokens.keep, a_vault(), new)
+    ref = component().model_copy(update={"id": private, "image": "team/app"})
+    app = stage_of(private_image=True).model_copy(update={"component": ref})
+    job_id, worker_id = fabric.run_chunks(1, plan_of(app=app)), fabric.worker()
+    request = ClaimRequest(job_id=job_id, stage=Stage.APP, chunks=(0,))
+    won = fabric.write(claims.claim, worker_id, request, fabric.settings)
+    work = complete(fabric, won)
+    assert work.login == ImageLogin(username="ada", token="swordfish")
+    assert "swordfish" not in repr(work)
+    with fabric.database.read() as connection:
+        row = connection.execute(component_table.select()).one()
+    assert "swordfish" not in str(row) + str(fabric.job(job_id))
