@@ -1,6 +1,6 @@
 """Amounts of ByteChips: whole numbers of 1e-8 chips, and how people and JSON write them."""
 
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from gridloom.errors import BadInput
@@ -20,7 +20,7 @@ def parse(value: Any, field: str) -> int:
     try:
         # Through its shortest text: 0.1 means a tenth, not the float that comes closest to it.
         chips = Decimal(str(value)) * UNIT
-    except InvalidOperation:
+    except ArithmeticError:
         raise BadInput(f"{field}: {value!a} is not an amount", field=field) from None
     if isinstance(value, bool) or not chips.is_finite() or abs(chips) > MOST:
         raise BadInput(f"{field} must be a number up to {MOST // UNIT} ByteChips", field=field)
