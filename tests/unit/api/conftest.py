@@ -19,6 +19,7 @@ from gridloom.archives import pack_component
 from gridloom.ids import new_token
 from gridloom.settings import Settings
 from storage.repositories import accounts, api_keys
+from tests.fixtures.mailbox import Mailbox
 
 
 class Client:
@@ -100,6 +101,24 @@ def ada(anonymous: Client) -> Client:
 def bob(anonymous: Client) -> Client:
     """Return a client that is signed in as user `bob`."""
     return anonymous.new_user("bob")
+
+
+@pytest.fixture
+def admin(anonymous: Client, settings: Settings) -> Client:
+    """Return a client that is signed in as the first account."""
+    assert settings.bootstrap_file is not None
+    api_key = json.loads(settings.bootstrap_file.read_text())["apiKey"]
+    token = anonymous.post("/v1/auth/access_token", json={"apiKey": api_key}).json()["token"]
+    return Client(anonymous.portal, anonymous.app, {"Authorization": token})
+
+
+@pytest.fixture
+def mailbox(anonymous: Client, settings: Settings) -> Iterator[Mailbox]:
+    """Yield where the control plane's mails arrive."""
+    codes = anonymous.context.codes
+    sent, codes.mailer = codes.mailer, Mailbox(settings)
+    yield codes.mailer
+    codes.mailer = sent
 
 
 @pytest.fixture
