@@ -1,10 +1,11 @@
 """How a task's row looks to its job's owner: its states, where its time went, and the machine that had it."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row
 
-from api.shapes.jobs import Phase, Task
+from api.shapes.jobs import Attempt, Phase, Task
 from gridloom import money
 from gridloom.ids import task_id
 from gridloom.phases import PHASES, QUEUED, seconds_of
@@ -24,7 +25,7 @@ def task_of(row: Row[Any], template_id: str, worker: Row[Any] | None) -> Task:
     }
     if completed_at:
         times[state] = completed_at
-    spent = Spent.model_validate(row.spent) if row.spent else None
+    spent = _spent(row)
     return Task(
         id=task_id(row.job_id, Stage(row.stage), row.chunk),
         job_id=row.job_id,
@@ -52,6 +53,29 @@ def task_of(row: Row[Any], template_id: str, worker: Row[Any] | None) -> Task:
         network_stats=_known(receivedBytes=spent.received_bytes, sentBytes=spent.sent_bytes) if spent else {},
         device_info=_device(worker, spent) if worker else {},
     )
+
+
+def attempts_of(row: Row[Any], earlier: Sequence[Row[Any]], workers: Mapping[str, Row[Any]]) -> list[Attempt]:
+    """Return every try at a task: those that were tried again, and its row, which is the last."""
+    tried = [*earlier, row] if row.worker_id and row.attempt else earlier
+    return [
+        Attempt(
+            number=it.attempt,
+            assigned_to=it.worker_id,
+            received_at=it.received_at,
+            started_at=it.started_at,
+            ended_at=it.ended_at,
+            reason=it.reason or "",
+            exit_code=it.exit_code,
+            error_message=it.message or "",
+            device_info=_device(workers[it.worker_id], _spent(it)) if it.worker_id in workers else {},
+        )
+        for it in tried
+    ]
+
+
+def _spent(row: Row[Any]) -> Spent | None:
+    return Spent.model_validate(row.spent) if row.spent else None
 
 
 def _phases(row: Row[Any], spent: Spent | None) -> list[Phase]:

@@ -16,7 +16,7 @@ from api.json_route import JsonRoute
 from api.links import LinksDep
 from api.routes.jobs import get_job
 from api.shapes.base import GenericResponse
-from api.shapes.jobs import DataSourceRequest, JobParams, JobResponse, NameRequest, RunRequest
+from api.shapes.jobs import DataSourceRequest, Empty, JobParams, JobResponse, NameRequest, RunRequest
 from api.tokens import Caller
 from gridloom.errors import BadState
 from storage.repositories import jobs
@@ -105,7 +105,11 @@ def set_job_name(
 @router.post("/jobs/{job_id}/uploadcompleted", deprecated=True)
 @router.post("/jobs/uploadcompleted/{job_id}", deprecated=True)
 def confirm_upload(
-    job_id: str, context: ContextDep, caller: CallerDep, request_id: RequestIdDep
+    job_id: str,
+    context: ContextDep,
+    caller: CallerDep,
+    request_id: RequestIdDep,
+    _: Empty | None = None,
 ) -> GenericResponse:
     """Confirm that the file of a `file` source was uploaded."""
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from sqlalchemy import Row
 
 from api.deps import CallerDep, ContextDep, PageDep
@@ -18,15 +18,43 @@ from api.shapes.jobs import (
     TaskListResponse,
     TaskResponse,
 )
-from api.task_view import task_of
-from gridloom.errors import BadInput, BadState, NotFound
+from api.task_view import attempts_of, task_of
+from gridloom.errors import BadState, NotFound
 from gridloom.ids import parse_task_id
-from gridloom.states import JobState
+from gridloom.states import JobState, Stage, TaskState
 from storage.repositories import jobs, outputs, task_pages, workers
 
 router = APIRouter(route_class=JsonRoute)
 
 _MOST_RESULTS = 10_000
+_MOST_CHUNK = 2**31 - 1
+
+
+class _Wanted:
+    """Which tasks a client asks for."""
+
+    def __init__(
+        self,
+        state: Annotated[TaskState | None, Query(description="Only tasks in this state")] = None,
+        task_id: Annotated[
+            str, Query(alias="taskId", max_length=64, description="Only the task of this id or chunk number")
+        ] = "",
+    ) -> None:
+        self._state, self._task = state, task_id.strip()
+
+    def of(self, job_id: str) -> task_pages.Wanted | None:
+        """Return what to look for among a job's app tasks, None when nothing can be found."""
+        if not self._task:
+            return task_pages.Wanted(state=self._state)
+        if self._task.isascii() and self._task.isdigit():
+            return task_pages.Wanted(state=self._state, chunk=min(int(self._task), _MOST_CHUNK))
+        place = _place(job_id, self._task)
+        return (
+            task_pages.Wanted(state=self._state, chunk=place[1]) if place and place[0] is Stage.APP else None
+        )
+
+
+WantedDep = Annotated[_Wanted, Depends(_Wanted)]
 
 
 @router.get("/jobs/{job_id}/results", tags=["Jobs"])
@@ -72,43 +100,44 @@ def _result(job: Row[Any], row: Row[Any], links: LinkMaker) -> Result:
 
 
 @router.get("/jobs/{job_id}/tasks", tags=["Tasks"])
-def list_tasks(job_id: str, context: ContextDep, caller: CallerDep, page: PageDep) -> TaskListResponse:
+def list_tasks(
+    job_id: str, context: ContextDep, caller: CallerDep, page: PageDep, wanted: WantedDep
+) -> TaskListResponse:
     """List a job's tasks, by chunk number if nothing else is asked for."""
-    order = page.order_by or "chunk_number"
-    if order not in task_pages.ORDERS:
-        raise BadInput(f"can't order by {order}; use {', '.join(task_pages.ORDERS)}", field="orderBy")
     with context.database.read() as connection:
         job = jobs.get(connection, caller.account_id, job_id)
-        rows = task_pages.page(
-            connection,
-            job.id,
-            order=order,
-            descending=page.descending and bool(page.order_by),
-            limit=page.limit,
-            offset=page.offset,
-        )
+        asked = wanted.of(job.id)
+        rows, total = [], 0
+        if asked is not None:
+            rows = task_pages.page(connection, job.id, page, asked)
+            total = job.chunks if asked == task_pages.ALL else task_pages.count(connection, job.id, asked)
         machines = workers.by_ids(connection, {row.worker_id for row in rows if row.worker_id})
     return TaskListResponse(
-        pagination=PaginatedResponse.of(total=job.chunks, offset=page.offset, rows=len(rows)),
+        pagination=PaginatedResponse.of(total=total, offset=page.offset, rows=len(rows)),
         data=[task_of(row, job.template_id, machines.get(row.worker_id)) for row in rows],
     )
 
 
 @router.get("/jobs/{job_id}/tasks/{task_id}", tags=["Tasks"])
 def get_task(job_id: str, task_id: str, context: ContextDep, caller: CallerDep) -> TaskResponse:
-    """Read a task, also the one that partitions and the one that assembles."""
+    """Read a task with its attempts, also the one that partitions and the one that assembles."""
     with context.database.read() as connection:
         job = jobs.get(connection, caller.account_id, job_id)
-        try:
-            stage, chunk = parse_task_id(job.id, task_id)
-        except ValueError:
-            row = None
-        else:
-            row = task_pages.find(connection, job.id, stage, chunk)
-        machines = workers.by_ids(connection, [row.worker_id]) if row and row.worker_id else {}
-    if row is None:
-        raise NotFound(f"job {job.id} has no task {task_id[:64]!a}")
-    return TaskResponse(task=task_of(row, job.template_id, machines.get(row.worker_id)))
+        place = _place(job.id, task_id)
+        row = task_pages.find(connection, job.id, *place) if place else None
+        if row is None:
+            raise NotFound(f"job {job.id} has no task {task_id[:64]!a}")
+        earlier = task_pages.earlier(connection, job.id, Stage(row.stage), row.chunk)
+        machines = workers.by_ids(connection, {it.worker_id for it in (*earlier, row) if it.worker_id})
+    task = task_of(row, job.template_id, machines.get(row.worker_id))
+    return TaskResponse(task=task.model_copy(update={"attempts": attempts_of(row, earlier, machines)}))
+
+
+def _place(job_id: str, task_id: str) -> tuple[Stage, int] | None:
+    try:
+        return parse_task_id(job_id, task_id)
+    except ValueError:
+        return None
 
 
 @router.post("/jobs/runningTasks", tags=["Jobs"])

@@ -111,6 +111,10 @@ class CreateJobRequest(DataSourceRequest):
     regions: JobRegions | None = None
 
 
+class Empty(Shape):
+    """Nothing."""
+
+
 class NameRequest(Shape):
     """A job's new name."""
 
@@ -232,8 +236,22 @@ class Phase(Shape):
     seconds: float
 
 
+class Attempt(Shape):
+    """One try at a task; all but the last ended badly. Its price is the task's, which pays for the last alone."""
+
+    number: int
+    assigned_to: str | None
+    received_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    reason: str
+    exit_code: int | None
+    error_message: str
+    device_info: dict[str, Any]
+
+
 class Task(Shape):
-    """One task; `exit_code`, `claim` and `phases` are not in the published shape."""
+    """One task; `exit_code`, `claim`, `phases` and `attempts` (null in lists) are not in the published shape."""
 
     id: str
     job_id: str
@@ -253,6 +271,7 @@ class Task(Shape):
     exit_code: int | None
     claim: Tier | None
     phases: list[Phase]
+    attempts: list[Attempt] | None = None
     container_stats: dict[str, Any]
     network_stats: dict[str, Any]
     device_info: dict[str, Any]

@@ -111,6 +111,26 @@ def page(connection: Connection, owner_id: str, span: Span, filters: Sequence[Fi
     return JobPage(rows=[rows[job_id] for job_id in ids if job_id in rows], total=total)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """What the jobs in one state sum up to; `price` in 1e-8 chips."""
+
+    jobs: int
+    tasks: int
+    price: int
+
+
+def sums_by_state(connection: Connection, owner_id: str) -> dict[str, Sums]:
+    """Return the sums over an owner's jobs by state, states without any left out."""
+    price, chunks = func.coalesce(func.sum(jobs.c.price), 0), func.coalesce(func.sum(jobs.c.chunks), 0)
+    found = connection.execute(
+        select(jobs.c.state, func.count().label("jobs"), chunks.label("tasks"), price.label("price"))
+        .where(jobs.c.owner_id == owner_id, jobs.c.deleted_at.is_(None))
+        .group_by(jobs.c.state)
+    )
+    return {row.state: Sums(jobs=row.jobs, tasks=int(row.tasks), price=int(row.price)) for row in found}
+
+
 def _ordered(connection: Connection, mine: Select[Any], column: Column[Any], span: Span) -> list[str]:
     keys = dict.fromkeys((column, jobs.c.created_at, jobs.c.id))
     ordered = mine.order_by(*(key.desc() if span.descending else key.asc() for key in keys))

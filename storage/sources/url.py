@@ -3,7 +3,7 @@
 import errno
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from storage.sources.guarded_http import GuardedTransport
 
 MAX_REDIRECTS = 5
 _TRY_AGAIN = frozenset({408, 425, 429})
+_SHOWN_HEADERS = ("Content-Type", "Last-Modified", "ETag", "Accept-Ranges", "Content-Disposition")
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "gridloom"}
 
 
@@ -42,6 +43,16 @@ class Conditions:
 DEFAULT_CONDITIONS = Conditions()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UrlInfo:
+    """What a server says of a file; `url` is where redirects led, `size` None when it doesn't tell."""
+
+    url: str
+    name: str
+    size: int | None
+    headers: dict[str, str]
+
+
 class _Transient(AttemptFailed):
     """Raised when the same request may succeed soon."""
 
@@ -52,13 +63,12 @@ def fetch(spec: SourceSpec, into: Path, context: SourceContext) -> list[Path]:
     Raises:
         AttemptFailed: as `fetch_url`.
     """
-    username, password = spec.params.get("username"), spec.params.get("password")
     path = fetch_url(
         spec.params.get("url", ""),
         into,
         limit_bytes=context.limit_bytes,
         allow=context.allow,
-        auth=(username or "", password or "") if username or password else None,
+        auth=credentials_of(spec.params),
         on_progress=context.on_progress,
     )
     return [path]
@@ -121,6 +131,44 @@ def fetch_url(
                 _check_status(response)
                 _save(response, path, limit_bytes, on_progress)
     return path
+
+
+def look_at_url(
+    url: str,
+    *,
+    allow: PrivateHosts,
+    auth: tuple[str, str] | None = None,
+    conditions: Conditions = DEFAULT_CONDITIONS,
+) -> UrlInfo:
+    """Ask for a URL once, just as a fetch would, and read nothing of the body.
+
+    Raises:
+        AttemptFailed: as `fetch_url`.
+    """
+    try:
+        parsed = check_url(url, allow)
+    except BadInput as error:
+        raise AttemptFailed(EndReason.DATA_SOURCE, f"the data source: {error.message}") from error
+    transport = GuardedTransport(allow, time.monotonic() + conditions.total_s, conditions.lookup)
+    with (
+        _failures_named(parsed.host),
+        _client(transport, conditions) as client,
+        _answer(client, parsed, auth) as response,
+    ):
+        _check_status(response)
+        declared = response.headers.get("Content-Length", "")
+        return UrlInfo(
+            url=str(response.request.url),
+            name=safe_file_name(unquote(parsed.path)),
+            size=int(declared) if declared.isdigit() else None,
+            headers={name: response.headers[name] for name in _SHOWN_HEADERS if name in response.headers},
+        )
+
+
+def credentials_of(params: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return the user name and password of a url source's params, None when both are empty."""
+    username, password = params.get("username") or "", params.get("password") or ""
+    return (username, password) if username or password else None
 
 
 def _client(transport: httpx.BaseTransport, conditions: Conditions) -> httpx.Client:

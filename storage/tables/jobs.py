@@ -84,7 +84,6 @@ jobs = Table(
                 "submitted_at",
                 "started_at",
                 "ended_at",
-                "chunks",
                 "deleted_at",
             ),
             ("submitted_at", "created_at", "id"),

@@ -238,7 +238,6 @@ def _create_jobs() -> None:
             "submitted_at",
             "started_at",
             "ended_at",
-            "chunks",
             "deleted_at",
         ),
         ("submitted_at", "created_at", "id"),

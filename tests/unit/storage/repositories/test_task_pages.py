@@ -2,6 +2,7 @@ import pytest
 
 from gridloom.states import Stage
 from storage.repositories import accounts, task_pages, tasks
+from storage.spans import Span
 from tests.unit.storage.repositories.test_jobs import create
 
 
@@ -22,7 +23,7 @@ def job_id(connection):
 @pytest.mark.parametrize("order", task_pages.ORDERS)
 @pytest.mark.parametrize(("descending", "wanted"), [(False, [2, 3]), (True, [2, 1])])
 def test_a_page_lies_where_its_offset_says(connection, job_id, order, descending, wanted):
-    page = task_pages.page(connection, job_id, order=order, descending=descending, limit=2, offset=2)
+    page = task_pages.page(connection, job_id, Span(order_by=order, descending=descending, limit=2, offset=2))
     assert [row.chunk for row in page] == wanted
 
 
