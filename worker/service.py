@@ -29,6 +29,7 @@ from storage.sources.context import SourceContext
 from storage.stores import open_store
 from worker.attempt import Fetch, Workshop
 from worker.bundle import Bundles
+from worker.cache_sync import CacheSync
 from worker.caches import CacheFolders
 from worker.committer import Committer
 from worker.components import ComponentCache
@@ -102,6 +103,7 @@ class WorkerService:
             store=store,
             scratch=self._scratch,
             caches=caches,
+            cache_sync=CacheSync(caches, store, self._control.cache, self._scratch.root / "cache-notes"),
             live_logs=self._live_logs,
             metrics=metrics,
             fetch=_fetcher(settings, store),

@@ -14,6 +14,7 @@ from storage.folder import FolderStore
 from tests.fixtures.control_plane import JOB, FakeControlPlane
 from worker.attempt import Workshop
 from worker.bundle import Bundles
+from worker.cache_sync import CacheSync
 from worker.caches import CacheFolders
 from worker.committer import Committer
 from worker.components import ComponentCache
@@ -143,6 +144,7 @@ def rig(tmp_path, control_plane):
         store=store,
         scratch=scratch,
         caches=caches,
+        cache_sync=CacheSync(caches, store, control.cache, scratch.root / "cache-notes"),
         live_logs=live_logs,
         metrics=Metrics(),
         fetch=fetch,
