@@ -19,7 +19,9 @@ from gridloom.templates import Template, parse_template
 from storage.destinations.catalog import check_destination_kind
 from storage.repositories import components, registry_tokens, templates
 from storage.repositories.components import ComponentRow, NewComponent
+from storage.repositories.images import registry_of
 from storage.sources.catalog import check_source_kind
+from storage.vault import Sealed
 
 _TEMPLATE = "template.json"
 _MAX_TEXT_BYTES = 1024 * 1024
@@ -97,9 +99,10 @@ def kept(context: Context, new: NewComponent, data: bytes) -> Callable[[Connecti
         Forbidden: when the owner keeps as many components as one may.
         VaultLocked: when a private image's token can't be sealed.
     """
+    old = stored(context, new)
+    new = _with_login(context, new, old)
     if registry_tokens.has_token(new.manifest):
         context.vault.newest()
-    old = stored(context, new)
     if old is None:
         _check_room(context, new.owner_id)
     component_id = old.id if old else new_uuid()
@@ -111,6 +114,22 @@ def kept(context: Context, new: NewComponent, data: bytes) -> Callable[[Connecti
         registry_tokens.keep(connection, context.vault, new)
 
     return write
+
+
+def _with_login(context: Context, new: NewComponent, old: ComponentRow | None) -> NewComponent:
+    """Return the component with the login it had, where it names none for the same registry: downloads lack it."""
+    config = new.manifest.platform_config
+    if old is None or old.sealed_token is None or not config.private_image or config.token:
+        return new
+    kept = old.manifest.platform_config
+    if config.username not in ("", kept.username) or registry_of(config.container) != registry_of(
+        kept.container
+    ):
+        return new
+    sealed = Sealed(envelope=old.sealed_token, master_id=old.token_master_id or "")
+    token = registry_tokens.opened(context.vault, sealed, old.owner_id, old.id, old.revision)
+    login = config.model_copy(update={"username": kept.username, "token": token})
+    return replace(new, manifest=new.manifest.model_copy(update={"platform_config": login}))
 
 
 def _check_room(context: Context, owner_id: str | None) -> None:

@@ -46,13 +46,14 @@ def login(connection: Connection, vault: Vault, component: ComponentRef) -> Imag
     if row is None or row.sealed_token is None:
         return None
     config = Manifest.model_validate(row.manifest).platform_config
-    if not config.private_image or _registry(config.container) != _registry(component.image):
+    if not config.private_image or registry_of(config.container) != registry_of(component.image):
         return None
     sealed = Sealed(envelope=bytes(row.sealed_token), master_id=row.token_master_id)
     token = registry_tokens.opened(vault, sealed, row.owner_id, row.id, row.revision)
     return ImageLogin(username=config.username, token=token)
 
 
-def _registry(image: str) -> str:
+def registry_of(image: str) -> str:
+    """Return the registry that an image's name leads to."""
     head, slash, _ = image.partition("/")
     return head if slash and ("." in head or ":" in head or head == "localhost") else "docker.io"

@@ -5,6 +5,10 @@ import tarfile
 
 import pytest
 
+from tests.unit.api.routes.test_jobs import row_of
+
+KEYS = {"master_key": "k:" + base64.b64encode(b"k" * 32).decode()}
+
 
 def push(client, pack, files=None, **manifest):
     answer = client.post("/v1/dev/apps", json={"data": pack(files, **manifest)})
@@ -127,6 +131,7 @@ def test_what_is_no_archive_is_refused(ada, data):
     assert ada.post("/v1/dev/apps", json={"data": data}).status_code == 400
 
 
+@pytest.mark.parametrize("settings", [KEYS], indirect=True)
 def test_the_registry_token_is_never_told(ada, pack):
     push(ada, pack, platform_config={"container": "python", "token": "swordfish", "private_image": True})
     answer = ada.get("/v1/dev/apps/hello")
@@ -166,3 +171,63 @@ def test_the_download_link_names_the_archive(ada, pack):
     answer = ada.get("/v1/dev/apps/hello/download").json()
     assert answer["link"] == answer["message"]
     assert answer["link"].startswith("http://fabric.test/files/get/")
+
+
+def test_a_published_app_is_everybodys_to_see_and_run_until_it_is_unpublished(ada, bob, pack):
+    push(ada, pack)
+    ada.post("/v1/dev/apps/hello/activate")
+    assert ada.post("/v1/dev/apps/hello/publish").json()["message"] == "public"
+    assert bob.get("/v1/dev/apps/hello").json()["app"]["isPublic"] is True
+    public = bob.get("/v1/dev/apps", params={"isPublic": "true"}).json()
+    assert [it["userName"] for it in public["apps"]] == ["ada"]
+    ends = {"dataSource": {"dataSourceDescriptor": "bypass"}}
+    ends["dataDestination"] = {"dataSourceDescriptor": "bucket"}
+    tags = {"app": "ada/hello", "partitioner": "passthrough", "assembler": "passthrough"}
+    bob.post("/v1/dev/templates", json={"id": "t"} | tags | ends)
+    drafts = [bob.post("/v1/customer/jobs", json={"templateId": "t"}).json()["job"]["id"] for _ in range(2)]
+    assert bob.post(f"/v1/customer/jobs/{drafts[0]}/run").status_code == 200
+    assert ada.post("/v1/dev/apps/hello/unpublish").json()["message"] == "private"
+    assert bob.get("/v1/dev/apps/hello").status_code == 404
+    answer = bob.post(f"/v1/customer/jobs/{drafts[1]}/run")
+    assert (answer.status_code, "there is no app 'ada/hello'" in answer.json()["message"]) == (404, True)
+
+
+@pytest.mark.parametrize(
+    ("verb", "path"),
+    [
+        ("POST", "/publish"),
+        ("POST", "/unpublish"),
+        ("POST", "/activate"),
+        ("POST", "/deactivate"),
+        ("DELETE", ""),
+    ],
+)
+def test_only_the_owner_changes_what_all_may_see(ada, bob, pack, verb, path):
+    push(ada, pack)
+    assert bob.request(verb, f"/v1/dev/apps/hello{path}").status_code == 404
+    ada.post("/v1/dev/apps/hello/publish")
+    answer = bob.request(verb, f"/v1/dev/apps/hello{path}")
+    assert (answer.status_code, "belongs to ada" in answer.json()["message"]) == (403, True)
+
+
+def test_a_deleted_version_is_gone_and_may_be_pushed_anew(ada, pack):
+    first = push(ada, pack)
+    push(ada, pack, version="0.2")
+    ada.post("/v1/dev/apps/hello@0.1/activate")
+    answer = ada.request("DELETE", "/v1/dev/apps/hello@0.1")
+    assert (answer.json()["ok"], answer.json()["message"]) == (True, "hello@0.1 is deleted")
+    assert ada.get("/v1/dev/apps/hello@0.1").status_code == 404
+    assert ada.get(f"/v1/dev/apps/{first['id']}").status_code == 404
+    assert [it["version"] for it in ada.get("/v1/dev/apps").json()["apps"]] == ["0.2"]
+    again = push(ada, pack)
+    assert (again["id"] != first["id"], again["revision"], again["status"]) == (True, "1", "inactive")
+
+
+def test_a_job_that_was_planned_goes_on_after_its_app_is_deleted(hello, draft):
+    job_id = draft()["id"]
+    assert hello.post(f"/v1/customer/jobs/{job_id}/run").status_code == 200
+    key = row_of(hello, job_id).plan["app"]["component"]["archive_key"]
+    assert hello.request("DELETE", "/v1/dev/apps/hello").status_code == 200
+    assert hello.context.store.get_bytes(key)
+    answer = hello.post("/v1/customer/jobs", json={"templateId": "hello-template"})
+    assert (answer.status_code, "no app" in answer.json()["message"]) == (404, True)

@@ -2,6 +2,8 @@ import base64
 
 import pytest
 
+from api.routes import engines
+
 
 def push(client, data):
     answer = client.post("/v1/dev/engines", json={"data": data})
@@ -80,3 +82,54 @@ def test_ones_own_engine_goes_before_the_built_in(ada, bob, pack):
     push(ada, pack(name="zipper", type="assembler", version="0.1"))
     assert ada.get("/v1/dev/engines/zipper").json()["userName"] == "ada"
     assert bob.get("/v1/dev/engines/zipper").json()["userName"] == "gridloom"
+
+
+def test_the_status_may_be_given_with_the_upload(ada, pack):
+    data = pack(name="cutter", type="partitioner")
+    active = ada.post("/v1/dev/engines", json={"data": data, "engineStatus": "ACTIVE"})
+    assert active.json()["status"] == "active"
+    assert push(ada, data)["status"] == "active"
+    inactive = ada.post("/v1/dev/engines", params={"engineData": data, "engineStatus": "inactive"})
+    assert inactive.json()["status"] == "inactive"
+    assert ada.get("/v1/dev/engines/cutter/status").json()["engineStatus"] == "inactive"
+    answer = ada.post("/v1/dev/engines", json={"data": data, "engineStatus": "lazy"})
+    assert (answer.status_code, "engineStatus" in answer.json()["message"]) == (400, True)
+
+
+@pytest.mark.parametrize("where", ["json", "params"])
+def test_a_link_into_a_private_network_is_refused(ada, where):
+    link = {"engineLink": "http://127.0.0.1:1/cutter.tar"}
+    answer = ada.post("/v1/dev/engines", **{where: link})
+    assert answer.status_code == 400
+    assert answer.json()["details"][0]["fieldViolations"][0]["field"] == "engineLink"
+
+
+def test_an_archive_is_fetched_by_its_link(ada, pack, monkeypatch):
+    data = pack(name="cutter", type="partitioner")
+    monkeypatch.setattr(engines, "fetch_archive", lambda url, settings: base64.b64decode(data))
+    answer = ada.post("/v1/dev/engines", json={"engineLink": "https://example.test/cutter.tar"})
+    assert (answer.json()["name"], answer.json()["hash"]) == ("cutter", push(ada, data)["hash"])
+
+
+def test_older_clients_may_say_more_in_the_query(ada, pack):
+    engine = push(ada, pack(name="cutter", type="partitioner"))
+    query = {"engineId": engine["id"], "engineStatus": "x", "engineData": "", "engineLink": ""}
+    for verb, path in (("GET", ""), ("GET", "/status"), ("GET", "/download"), ("POST", "/activate")):
+        assert ada.request(verb, f"/v1/dev/engines/cutter{path}", params=query).status_code == 200
+
+
+def test_publishing_and_deleting_answer_as_published(ada, bob, pack):
+    engine = push(ada, pack(name="cutter", type="partitioner"))
+    assert ada.post("/v1/dev/engines/cutter/publish").json()["message"] == "public"
+    assert bob.get("/v1/dev/engines/cutter").json()["isPublic"] is True
+    assert ada.post("/v1/dev/engines/cutter/unpublish").json()["message"] == "private"
+    assert bob.get("/v1/dev/engines/cutter").status_code == 404
+    assert bob.request("DELETE", "/v1/dev/engines/cutter").status_code == 404
+    told = ada.request("DELETE", "/v1/dev/engines/cutter").json()
+    assert (told["engineId"], told["engineTag"], told["engineStatus"]) == (
+        engine["id"],
+        "cutter@0.1",
+        "deleted",
+    )
+    assert ada.get("/v1/dev/engines/cutter").status_code == 404
+    assert ada.request("DELETE", "/v1/dev/engines/zipper").status_code == 403

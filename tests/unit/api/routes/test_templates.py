@@ -65,3 +65,50 @@ def test_others_see_only_public_ones_and_can_delete_none(ada, bob):
     assert bob.request("DELETE", "/v1/dev/templates/public").status_code == 404
     assert ada.request("DELETE", "/v1/dev/templates/public").json()["ok"] is True
     assert ada.get("/v1/dev/templates/public").status_code == 404
+
+
+def test_publishing_is_for_the_owner_alone(ada, bob):
+    ada.post("/v1/dev/templates", json={"id": "t"})
+    for verb in ("publish", "unpublish"):
+        assert bob.post(f"/v1/dev/templates/t/{verb}").status_code == 404
+    assert ada.post("/v1/dev/templates/t/publish").json()["message"] == "public"
+    assert bob.get("/v1/dev/templates/t").json()["isPublic"] is True
+    ada.post("/v1/dev/templates", json={"id": "t", "app": "b"})
+    assert bob.get("/v1/dev/templates/t").json()["app"] == "b"
+    assert bob.post("/v1/dev/templates/t/unpublish").status_code == 404
+    assert ada.post("/v1/dev/templates/t/unpublish").json()["message"] == "private"
+    assert bob.get("/v1/dev/templates/t").status_code == 404
+
+
+def test_older_clients_spell_members_as_they_like(ada):
+    body = {
+        "Id": "t",
+        "DESCRIPTION": "d",
+        "default_params": {"app": {"app_id": "a", "version": "1", "parameters": {"Case": "upper"}}},
+        "data_source": {"data_source_descriptor": "aws", "params": {"bucket_name": "b"}},
+        "config": {"taskTimeout": "3600", "job_timeout": ""},
+        "partitioner": None,
+    }
+    assert ada.post("/v1/dev/templates", json=body).status_code == 200
+    template = ada.get("/v1/dev/templates/t").json()
+    assert template["params"]["app"] == {"Case": "upper"}
+    assert (template["config"]["taskTimeout"], template["config"]["jobTimeout"]) == (3600, None)
+    assert template["dataSource"] == {"dataSourceDescriptor": "aws", "params": {"bucket_name": "b"}}
+    assert template["description"] == "d"
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"config": {"taskTimeout": -1}}, "template.config.task_timeout"),
+        ({"config": {"maxTaskRetries": "x"}}, "template.config.max_task_retries"),
+        ({"params": {"app": 1}}, "template.params.app"),
+        ({"dataSource": {"dataSourceDescriptor": 1}}, "dataSource.dataSourceDescriptor"),
+        ({"assembler": "no tag"}, "template.assembler"),
+        ({"description": "x" * 1_100_000}, "template"),
+    ],
+)
+def test_the_member_at_fault_is_named(ada, change, field):
+    answer = ada.post("/v1/dev/templates", json={"id": "t"} | change)
+    assert answer.status_code == 400
+    assert answer.json()["details"][0]["fieldViolations"][0]["field"] == field

@@ -137,3 +137,41 @@ def test_a_list_holds_ones_own_or_all_public_ones(ada, bob, save, connection):
 def test_an_unknown_order_is_refused(ada, connection):
     with pytest.raises(BadInput, match="nonsense"):
         components.listed(connection, ada, APPS, public=False, span=Span(limit=1, order_by="nonsense"))
+
+
+def test_a_deleted_name_is_free_for_a_new_record(ada, save, resolve, connection):
+    old = save(ada, active=True, is_public=True)
+    components.remove(connection, old.id)
+    assert resolve("hello", APPS, ada) is None
+    assert resolve(old.id, APPS, ada) is None
+    assert components.count(connection, ada) == 0
+    new = save(ada)
+    assert (new.id != old.id, new.revision, new.active, new.is_public) == (True, 1, False, False)
+    components.remove(connection, new.id)
+    assert save(ada).revision == 1
+
+
+def test_a_deleted_one_is_changed_no_more(ada, save, connection):
+    row = save(ada)
+    components.remove(connection, row.id)
+    components.set_public(connection, row.id, public=True)
+    components.set_active(connection, row.id, active=True)
+    assert components.listed(connection, ada, APPS, public=True, span=Span(limit=9)) == ([], 0)
+
+
+def test_published_is_what_others_made_public(ada, bob, save, connection):
+    def published(tag, account_id=ada):
+        return components.published(connection, parse_tag(tag), ENGINES, account_id)
+
+    save(ada, kind="assembler", version="9.0", is_public=True)
+    private = save(bob, kind="assembler", version="3.0")
+    public = save(bob, kind="assembler", version="2.0", is_public=True)
+    assert published("hello").id == public.id
+    assert published("bob/hello").id == public.id
+    assert published("ada/hello").version == "9.0"
+    assert published(private.id) is None
+    assert published("hello@3") is None
+    built_in = save(None, kind="assembler", is_public=True)
+    assert published("hello").id == built_in.id
+    components.set_public(connection, private.id, public=True)
+    assert published("bob/hello").id == private.id

@@ -65,3 +65,39 @@ def test_a_list_holds_ones_own_or_all_public_ones(connection, ada, bob):
     for public, names in ((False, ["a"]), (True, ["b"])):
         rows, total = templates.listed(connection, ada, public=public, span=span)
         assert ([row.template.id for row in rows], total) == (names, 1)
+
+
+def test_saving_again_keeps_a_template_public_unless_it_says_otherwise(connection, ada, bob):
+    templates.save(connection, ada, template_of({"id": "t"}))
+    assert not templates.find(connection, ada, "t").is_public
+    assert templates.set_public(connection, ada, "t", public=True)
+    assert not templates.set_public(connection, bob, "t", public=False)
+    templates.save(connection, ada, template_of({"id": "t", "app": "b"}))
+    assert templates.find(connection, bob, "t").template.app == "b"
+    templates.save(connection, ada, template_of({"id": "t", "isPublic": False}))
+    assert templates.find(connection, bob, "t") is None
+
+
+def test_others_are_shown_no_credentials_and_names_of_secrets(connection, ada, bob):
+    params = {"bucketName": "b", "secret_id": "k", "accessKey": "a", "secretKey": "s", "username": "u"}
+    source = {"dataSourceDescriptor": "s3", "params": params}
+    templates.save(connection, ada, template_of({"id": "t", "isPublic": True, "dataSource": source}))
+    assert templates.find(connection, ada, "t").template.data_source.params == params
+    for row in (
+        templates.find(connection, bob, "t"),
+        templates.find_by_app(connection, bob, [""]),
+        templates.listed(connection, bob, public=True, span=Span(limit=1))[0][0],
+        templates.published(connection, bob, "t"),
+    ):
+        assert row.template.data_source.params == {"bucketName": "b"}
+
+
+def test_published_is_what_others_made_public(connection, ada, bob):
+    for owner_id, public in ((ada, True), (bob, False)):
+        templates.save(connection, owner_id, template_of({"id": "t", "isPublic": public}))
+    assert templates.published(connection, bob, "t").user_name == "ada"
+    assert templates.published(connection, bob, "t", "bob") is None
+    assert templates.published(connection, ada, "t") is None
+    assert templates.published(connection, ada, "t", "ada").user_name == "ada"
+    assert templates.owns(connection, bob, "t")
+    assert not templates.owns(connection, bob, "x")
