@@ -65,7 +65,7 @@ def redeem(connection: Connection, account: str, code: str) -> AnyRow:
         settles=settles,
         account=account,
         amount=coupon.amount,
-        description=f"Promo Code: {code}",
+        description=f"{wallet.COUPON_PREFIX}{code}",
         related={"type": "coupon", "id": coupon.id, "name": code},
     )
     wallet.post(connection, move)

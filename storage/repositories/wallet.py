@@ -25,6 +25,8 @@ from storage.upsert import insert_into
 FABRIC = "house:fabric"  #: receives what jobs cost
 GRANTS = "house:grants"  #: gives what nobody in the fabric paid for
 
+COUPON_PREFIX = "Promo Code: "
+
 _AUTOMATIC_STEP = 1000 * money.UNIT
 
 # Run at the end of every job: building a statement costs more than running it.
@@ -193,13 +195,19 @@ def _post(connection: Connection, move: Move, before: AnyRow) -> str:
     }
     row["hash"] = digest(before.hash, row)
     balance = before.amount + move.amount
-    shared = {"transaction_id": row["id"], **{it: row[it] for it in ("kind", "description", "created_at")}}
+    shared = {"transaction_id": row["id"], "kind": row["kind"], "created_at": row["created_at"]}
+    listed = {
+        "description": move.description,
+        "subject_id": move.related.get("id", ""),
+        "template_id": move.related.get("template", ""),
+    }
+    blank = dict.fromkeys(listed, "")
     connection.execute(insert(transactions).values(**row))
     connection.execute(
         insert(entries),
         [
-            {"account": move.account, "amount": move.amount, "balance": balance, **shared},
-            {"account": house, "amount": -move.amount, "balance": None, **shared},
+            {"account": move.account, "amount": move.amount, "balance": balance, **shared, **listed},
+            {"account": house, "amount": -move.amount, "balance": None, **shared, **blank},
         ],
     )
     connection.execute(

@@ -3,14 +3,13 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, case, func, select, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, Connection, case, func, select, type_coerce
 
 from gridloom import money
 from gridloom.errors import BadInput
 from storage.columns import AnyRow
 from storage.filter_values import Filter, FilterField, Kind
 from storage.filters import apply
-from storage.json_members import member_text
 from storage.repositories import wallet
 from storage.spans import Span
 from storage.tables import entries, transactions
@@ -18,9 +17,8 @@ from storage.tables import entries, transactions
 _DAY_US = 86_400_000_000
 _AT_ONCE = 5_000
 
-# Left, so that a query that asks nothing of the transactions doesn't read them.
-_JOINED = entries.outerjoin(transactions, transactions.c.id == entries.c.transaction_id)
-_SHOWN = select(transactions, entries.c.balance, entries.c.id.label("entry_id")).select_from(_JOINED)
+_SAME = transactions.c.id == entries.c.transaction_id
+_SHOWN = select(transactions, entries.c.balance, entries.c.id.label("entry_id")).where(_SAME)
 _SIZE = func.abs(entries.c.amount)
 
 #: Entries of an account are in the order of their time; ids tell it without a sort.
@@ -33,34 +31,37 @@ _ORDERS: dict[str, ColumnElement[object]] = {
 }
 
 
-def _related(member: str, kind: wallet.Kind | None = None) -> FilterField:
-    text = member_text(transactions.c.related, [member])
-    return FilterField(column=text if kind is None else case((entries.c.kind == kind, text)))
+_PAID = entries.c.kind == wallet.Kind.PAYMENT
+_REDEEMED = entries.c.kind == wallet.Kind.COUPON
+_CODE = func.substr(entries.c.description, len(wallet.COUPON_PREFIX) + 1)
+_TYPE = FilterField(column=case((_PAID, "job"), (_REDEEMED, "coupon"), else_=""))
+_ID = FilterField(column=entries.c.subject_id)
+_NAME = FilterField(column=case((_PAID, entries.c.description), (_REDEEMED, _CODE), else_=""))
 
-
+# All but the notes and the hash are told by the entries' index; see storage/tables/wallet.py.
 _FIELDS = {
     "id": FilterField(column=entries.c.transaction_id),
     "created_at": FilterField(column=entries.c.created_at, kind=Kind.TIME),
-    "account_from": FilterField(column=transactions.c.account_from),
-    "account_to": FilterField(column=transactions.c.account_to),
+    "account_from": FilterField(column=case((_PAID, entries.c.account), else_=wallet.GRANTS)),
+    "account_to": FilterField(column=case((_PAID, wallet.FABRIC), else_=entries.c.account)),
     "amount": FilterField(column=_SIZE, kind=Kind.NUMBER, scale=money.UNIT),
     "balance": FilterField(column=entries.c.balance, kind=Kind.NUMBER, scale=money.UNIT),
     "transaction_type": FilterField(
         column=entries.c.kind, kind=Kind.CHOICE, choices={it.value: it for it in wallet.Kind}
     ),
     "description": FilterField(column=entries.c.description),
-    "notes": FilterField(column=transactions.c.notes),
-    "hash": FilterField(column=transactions.c.hash),
-    "related_entity.type": _related("type"),
-    "related_entity.id": _related("id"),
-    "related_entity.name": _related("name"),
-    "related_entity_data.type": _related("type"),
-    "related_entity_data.id": _related("id"),
-    "related_entity_data.name": _related("name"),
-    "related_entity_data.job_id": _related("id", wallet.Kind.PAYMENT),
-    "related_entity_data.job_name": _related("name", wallet.Kind.PAYMENT),
-    "related_entity_data.job_template": _related("template", wallet.Kind.PAYMENT),
-    "related_entity_data.coupon_code": _related("name", wallet.Kind.COUPON),
+    "notes": FilterField(column=select(transactions.c.notes).where(_SAME).scalar_subquery()),
+    "hash": FilterField(column=select(transactions.c.hash).where(_SAME).scalar_subquery()),
+    "related_entity.type": _TYPE,
+    "related_entity.id": _ID,
+    "related_entity.name": _NAME,
+    "related_entity_data.type": _TYPE,
+    "related_entity_data.id": _ID,
+    "related_entity_data.name": _NAME,
+    "related_entity_data.job_id": FilterField(column=case((_PAID, entries.c.subject_id), else_="")),
+    "related_entity_data.job_name": FilterField(column=case((_PAID, entries.c.description), else_="")),
+    "related_entity_data.job_template": FilterField(column=entries.c.template_id),
+    "related_entity_data.coupon_code": FilterField(column=case((_REDEEMED, _CODE), else_="")),
 }
 
 
@@ -75,7 +76,7 @@ def page(
     name = span.order_by or "created_at"
     if name not in _ORDERS:
         raise BadInput(f"can't order by {name}; use {', '.join(_ORDERS)}", field="orderBy")
-    matching = apply(_of(account), filters, _FIELDS)
+    matching = apply(select(entries.c.id).where(entries.c.account == account), filters, _FIELDS)
     total = connection.execute(select(func.count()).select_from(matching.subquery())).scalar_one()
     order = [it.desc() if span.descending else it.asc() for it in (_ORDERS[name], entries.c.id)]
     # Ordered as ids first: all but one page of the transactions would be read for nothing.
@@ -104,23 +105,18 @@ def usage(
     """Return (day, template_id, amount) of payments from `since` on, before `until`: one row for each day, counted
     from 1970 in UTC, and template. An empty `template_id` means all."""
     day = (type_coerce(entries.c.created_at, BigInteger) // _DAY_US).label("day")
-    template = func.coalesce(member_text(transactions.c.related, ["template"]), "").label("template_id")
-    query = (
-        select(day, template, func.sum(-entries.c.amount).label("amount"))
-        .select_from(_JOINED)
-        .where(
-            entries.c.account == account,
-            entries.c.kind == wallet.Kind.PAYMENT,
-            entries.c.created_at >= since,
-            entries.c.created_at < until,
-        )
-        .group_by(day, template)
-        .order_by(day, template)
-    )
+    where = [
+        entries.c.account == account,
+        _PAID,
+        entries.c.created_at >= since,
+        entries.c.created_at < until,
+    ]
     if template_id:
-        query = query.where(template == template_id)
+        where.append(entries.c.template_id == template_id)
+    query = (
+        select(day, entries.c.template_id, func.sum(-entries.c.amount).label("amount"))
+        .where(*where)
+        .group_by(day, entries.c.template_id)
+        .order_by(day, entries.c.template_id)
+    )
     return list(connection.execute(query))
-
-
-def _of(account: str) -> Select[tuple[int]]:
-    return select(entries.c.id).select_from(_JOINED).where(entries.c.account == account)

@@ -37,12 +37,25 @@ entries = Table(
     Column("account", String(100), nullable=False),  # an account's id, or a house account
     Column("amount", BigInteger, nullable=False),  # positive: received
     Column("balance", BigInteger),  # after this entry; none of a house account
-    # Copies of the transaction's, so that a list reads this table alone.
+    # Copies of the transaction's; a house account's entries go without the last three.
     Column("kind", String(10), nullable=False),
-    Column("description", Text, nullable=False, server_default=""),
     Column("created_at", Instant, nullable=False),
-    Index("ix_entries_account", "account", "id"),
-    Index("ix_entries_created", "account", "created_at", "kind", "amount"),
+    Column("description", String(200), nullable=False, server_default=""),
+    Column("subject_id", String(36), nullable=False, server_default=""),  # the job or coupon that it is about
+    Column("template_id", String(200), nullable=False, server_default=""),
+    # Lists are filtered, sorted and counted, and days summed, by reading nothing but the index.
+    Index(
+        "ix_entries_account",
+        "account",
+        "id",
+        "kind",
+        "created_at",
+        "amount",
+        "balance",
+        "description",
+        "subject_id",
+        "template_id",
+    ),
 )
 
 balances = Table(

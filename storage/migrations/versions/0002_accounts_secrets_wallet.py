@@ -191,16 +191,30 @@ def _create_entries() -> None:
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("balance", sa.BigInteger(), nullable=True),
         sa.Column("kind", sa.String(length=10), nullable=False),
-        sa.Column("description", sa.Text(), server_default="", nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("description", sa.String(length=200), server_default="", nullable=False),
+        sa.Column("subject_id", sa.String(length=36), server_default="", nullable=False),
+        sa.Column("template_id", sa.String(length=200), server_default="", nullable=False),
         sa.ForeignKeyConstraint(
             ["transaction_id"], ["transactions.id"], name=op.f("fk_entries_transaction_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_entries")),
     )
-    op.create_index("ix_entries_account", "entries", ["account", "id"], unique=False)
     op.create_index(
-        "ix_entries_created", "entries", ["account", "created_at", "kind", "amount"], unique=False
+        "ix_entries_account",
+        "entries",
+        [
+            "account",
+            "id",
+            "kind",
+            "created_at",
+            "amount",
+            "balance",
+            "description",
+            "subject_id",
+            "template_id",
+        ],
+        unique=False,
     )
     op.create_index(op.f("ix_entries_transaction_id"), "entries", ["transaction_id"], unique=False)
 
