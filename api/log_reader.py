@@ -80,7 +80,7 @@ class LogReader:
         """Return at most `limit` of the wanted lines; gives up, between two segments, when the time is over."""
         deadline = time.monotonic() + within_s
         lines: list[StoredLine] = []
-        place = places.end if wanted.newest_first else places.start
+        last = places.start if wanted.newest_first else places.end
         for found, place in self.segments(job_id, wanted, places):
             for line in found:
                 lines.append(line)
@@ -88,15 +88,14 @@ class LogReader:
                     after = line.place if wanted.newest_first else line.place + 1
                     return LogPage(lines=lines, place=after, complete=True)
             if time.monotonic() > deadline:
-                return LogPage(lines=lines, place=place, complete=False)
-        place = places.start if wanted.newest_first else places.end
-        return LogPage(lines=lines, place=place, complete=True)
+                return LogPage(lines=lines, place=place, complete=place == last)
+        return LogPage(lines=lines, place=last, complete=True)
 
     def segments(
         self, job_id: str, wanted: LineFilter, places: Places
     ) -> Iterator[tuple[Iterator[StoredLine], int]]:
         """Yield the wanted lines segment by segment, each with the place to go on from behind it."""
-        while True:
+        while places.start < places.end:
             with self.database.read() as connection:
                 rows = logs.segments(
                     connection,

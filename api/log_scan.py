@@ -1,6 +1,5 @@
 """Finds the wanted lines of one stored segment, and reads no JSON but theirs."""
 
-import heapq
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -47,7 +46,7 @@ def scan(store: BlobStore, segment: AnyRow, wanted: LineFilter) -> Iterator[tupl
     if wanted.search or not of_all_levels:
         texts = unpack(store.get_bytes(segment.key, segment.offset + segment.size, segment.texts_size))
         marks = () if of_all_levels else tuple(map(level_byte, wanted.levels))
-        numbers = list(_found(texts, searchable(wanted.search), marks))
+        numbers = list(_found(texts, searchable(wanted.search.lower()), marks))
         if not numbers:
             return
     lines = unpack(store.get_bytes(segment.key, segment.offset, segment.size)).split(b"\n")
@@ -62,9 +61,11 @@ def scan(store: BlobStore, segment: AnyRow, wanted: LineFilter) -> Iterator[tupl
 
 def _found(texts: bytes, needle: bytes, marks: tuple[bytes, ...]) -> Iterator[int]:
     """Yield the numbers of the lines that hold the needle and begin with one of the marks; without marks all may."""
+    if not needle and len(marks) > 1:
+        yield from (number for number, line in enumerate(texts.split(b"\n")) if line.startswith(marks))
+        return
     number = start = 0
-    hits = _places(texts, needle) if needle else heapq.merge(*(_places(texts, mark) for mark in marks))
-    for at in hits:
+    for at in _places(texts, needle or marks[0]):
         number += texts.count(b"\n", start, at)
         start = texts.rfind(b"\n", start, at) + 1 or start
         if not marks or texts.startswith(marks, start):

@@ -21,6 +21,7 @@ _ZSTD_LEVEL = 3
 _EARLIEST, _LATEST = 10**15, 10**16 - 1
 _TIME = slice(5, 21)
 _LEVELS = {str(level): level for level in LEVELS}
+_LEVEL_BYTES = {level: bytes((_FIRST_BYTE + place,)) for place, level in enumerate(LEVELS)}
 _json_text = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -75,12 +76,17 @@ def stream_mark(stream: str) -> bytes:
 
 def level_byte(level: LogLevel) -> bytes:
     """Return the byte that lines of a level begin with in the second frame."""
-    return bytes((_FIRST_BYTE + LEVELS.index(level),))
+    return _LEVEL_BYTES[level]
 
 
-def searchable(text: str) -> bytes:
-    """Return a text, or a part of one, as the second frame has it."""
-    return text.lower().replace("\n", "\r").encode("utf-8", "replace")
+def searchable(lowered: str) -> bytes:
+    """Return a text in lower case, or a part of one, as the second frame has it."""
+    return lowered.replace("\n", "\r").encode("utf-8", "replace")
+
+
+def searchable_line(level: LogLevel, lowered: str) -> bytes:
+    """Return a line of the second frame with its end."""
+    return _LEVEL_BYTES[level] + searchable(lowered) + b"\n"
 
 
 def pack(lines: bytes) -> bytes:

@@ -3,25 +3,32 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from gridloom.log_frames import Entry, json_line, level_byte, micros, pack, searchable
-from gridloom.logs import LEVELS, LogLine, level_bits
+from gridloom.log_frames import Entry, json_line, micros, pack, searchable_line
+from gridloom.logs import LogLine, level_bits
 from gridloom.wire import LogSegment
 from worker.log_levels import level_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_LEVEL_BYTES = {level: level_byte(level) for level in LEVELS}
 
 
 def pack_lines(
     batches: Iterable[tuple[int, int, Iterable[LogLine]]], offset: int
 ) -> tuple[LogSegment, bytes] | None:
     """Return one segment of the lines of (chunk, attempt, lines) that starts at `offset`; None without any line."""
-    entries = [_entry(chunk, attempt, line) for chunk, attempt, lines in batches for line in lines]
+    entries: list[Entry] = []
+    texts: list[bytes] = []
+    for chunk, attempt, lines in batches:
+        for line in lines:
+            lowered = line.text.lower()
+            level = line.level or level_of(line.text, lowered)
+            at = (line.ts - _EPOCH) // _MICROSECOND
+            entries.append(Entry(at, chunk, attempt, line.stream, level, line.text))
+            texts.append(searchable_line(level, lowered))
     if not entries:
         return None
-    lines = pack("".join(map(json_line, entries)).encode())
-    texts = pack(b"".join(_LEVEL_BYTES[it.level] + searchable(it.text) + b"\n" for it in entries))
+    lines_frame = pack("".join(map(json_line, entries)).encode())
+    texts_frame = pack(b"".join(texts))
     segment = LogSegment(
         first_chunk=min(it.chunk for it in entries),
         last_chunk=max(it.chunk for it in entries),
@@ -30,18 +37,7 @@ def pack_lines(
         first_at=micros(min(it.t for it in entries)),
         last_at=micros(max(it.t for it in entries)),
         offset=offset,
-        size=len(lines),
-        texts_size=len(texts),
+        size=len(lines_frame),
+        texts_size=len(texts_frame),
     )
-    return segment, lines + texts
-
-
-def _entry(chunk: int, attempt: int, line: LogLine) -> Entry:
-    return Entry(
-        t=(line.ts - _EPOCH) // _MICROSECOND,
-        chunk=chunk,
-        attempt=attempt,
-        stream=line.stream,
-        level=line.level or level_of(line.text, line.text.lower()),
-        text=line.text,
-    )
+    return segment, lines_frame + texts_frame
