@@ -98,9 +98,10 @@ class EventHub:
             if self._stopped:
                 return
             self._views.setdefault(view.owner_id, {}).setdefault(view, set()).add(listener)
-            async for chunk in self._missed(view, place, again=bool(last_id)):
-                yield chunk
+            until = self._position
             await self._prime(view.owner_id)
+            async for chunk in self._missed(view, place, until, again=bool(last_id)):
+                yield chunk
             while chunk := await listener.next():
                 yield chunk
         except DBAPIError as error:
@@ -226,9 +227,11 @@ class EventHub:
                 return
             await asyncio.sleep(_PACE_S)
 
-    async def _missed(self, view: View, place: Place | None, *, again: bool) -> AsyncIterator[bytes]:
-        """Yield what a client missed up to the hub's position: all that comes later is told to its listener."""
-        until, whole = self._position, not again
+    async def _missed(
+        self, view: View, place: Place | None, until: Position | None, *, again: bool
+    ) -> AsyncIterator[bytes]:
+        """Yield what a client missed up to where the hub was when it came: all later is told to its listener."""
+        whole = not again
         if place and until:
             try:
                 async for chunk in self._replay(view, place, until):
