@@ -27,3 +27,21 @@ def test_a_wrong_key_answers_401_with_the_common_body(anonymous):
     answer = anonymous.post("/v1/auth/access_token", json={"apiKey": "glk_wrong"})
     assert answer.status_code == 401
     assert (answer.json()["ok"], answer.json()["code"]) == (False, 16)
+
+
+def test_who_holds_a_token_skips_the_sign_in(ada, anonymous):
+    assert ada.get("/v1/auth/skip").json() == {"skip": True, "redirectTo": "http://fabric.test/"}
+    assert anonymous.get("/v1/auth/skip").status_code == 401
+
+
+@pytest.mark.parametrize("body", [{"json": {}}, {"content": b""}])
+def test_a_signed_out_token_is_refused_at_once_and_the_key_goes_on(anonymous, api_key, body):
+    tokens = [
+        anonymous.post("/v1/auth/access_token", json={"apiKey": api_key}).json()["token"] for _ in range(2)
+    ]
+    headers = [{"Authorization": it} for it in tokens]
+    assert anonymous.get("/v1/auth/info", headers=headers[0]).status_code == 200
+    assert anonymous.post("/v1/auth/signout", headers=headers[0], **body).json()["ok"]
+    for path in ("/v1/auth/info", "/v1/customer/jobs", "/v1/auth/user"):
+        assert anonymous.get(path, headers=headers[0]).status_code == 401
+    assert anonymous.get("/v1/auth/info", headers=headers[1]).status_code == 200
