@@ -2,10 +2,12 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
-Int64Text = Annotated[int, PlainSerializer(str, return_type=str)]
+Int64Text = Annotated[
+    int, PlainSerializer(str, return_type=str), WithJsonSchema({"type": "string", "format": "int64"})
+]
 """An int64 on the wire: sent as decimal text, read as number or text."""
 
 
@@ -73,7 +75,7 @@ class DataSource(Shape):
     """A data source or destination: the published descriptor and its params."""
 
     data_source_descriptor: str = ""
-    params: dict[str, Any] = {}
+    params: Annotated[dict[str, Any], BeforeValidator(lambda value: {} if value is None else value)] = {}
 
 
 class Version(Shape):

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.shapes.base import Int64Text, PaginatedResponse, Shape
+from api.shapes.base import GenericResponse, Int64Text, PaginatedResponse, Shape
 
 
 class PlatformConfig(Shape):
@@ -89,14 +89,10 @@ class EngineMessage(Shape):
     engine_status: str
 
 
-class LinkResponse(Shape):
+class LinkResponse(GenericResponse):
     """The generic answer, with a link in `message` and `link`."""
 
-    ok: bool = True
-    request_id: str
-    message: str
     link: str
-    error: None = None
 
 
 class UploadAppRequest(Shape):

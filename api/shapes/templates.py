@@ -60,9 +60,13 @@ class TemplateBody(Shape):
     data_source: DataSource | None = None
     data_destination: DataSource | None = None
     params: dict[str, Any] | None = None
-    default_params: dict[str, Any] | None = None
+    default_params: dict[str, Any] | None = Field(None, alias="default_params")
     config: dict[str, Any] | None = None
     is_public: bool | None = None
+    owner: Any = None
+    user_name: Any = None
+    created_at: Any = None
+    updated_at: Any = None
 
 
 class TemplateListResponse(Shape):
