@@ -18,9 +18,11 @@ NAMES = (
     "thousand",
     "latency",
     "hundred_thousand",
+    "events",
     "idle",
     "calls",
     "log_search",
+    "lists",
 )
 
 
