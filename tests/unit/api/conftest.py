@@ -20,6 +20,7 @@ from gridloom.ids import new_token
 from gridloom.settings import Settings
 from storage.repositories import accounts, api_keys
 from tests.fixtures.mailbox import Mailbox
+from tests.fixtures.vault import OLD
 
 
 class Client:
@@ -72,6 +73,7 @@ def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
         "store_url": f"file://{tmp_path / 'objects'}",
         "secret_key": "s" * 32,
         "join_token": "j" * 32,
+        "master_key": OLD,
         "bootstrap_file": tmp_path / "credentials.json",
     }
     return Settings(**values | changes)

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import update
 
 from storage.repositories import secrets
@@ -21,7 +22,7 @@ def key_file(tmp_path):
 
 @pytest.fixture
 def settings(settings, key_file):
-    return settings.model_copy(update={"master_key_file": key_file})
+    return settings.model_copy(update={"master_key_file": key_file, "master_key": SecretStr("")})
 
 
 @pytest.fixture

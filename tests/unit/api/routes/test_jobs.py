@@ -291,12 +291,21 @@ def test_a_run_refuses_ends_that_this_version_does_not_serve(draft, hello, end):
     assert "'aws' is not built into this version" in error_of(hello.post(f"/v1/customer/jobs/{job_id}/run"))
 
 
-def test_a_secret_that_does_not_exist_stops_the_run(draft, hello, pack):
+def test_a_secret_that_can_not_be_used_stops_the_run(draft, hello, pack):
     hello.post("/v1/dev/apps", json={"data": pack(version="0.2", platform_config={"secrets": ["HF"]})})
     hello.post("/v1/dev/apps/hello@0.2/activate")
-    assert "secret 'HF', which does not exist" in error_of(
-        hello.post(f"/v1/customer/jobs/{draft()['id']}/run")
-    )
+    job_id = draft()["id"]
+    run = f"/v1/customer/jobs/{job_id}/run"
+    assert "app hello asks for a secret: secret 'HF' does not exist" in error_of(hello.post(run))
+    secret = {"id": "HF", "secretType": "other", "expiresAt": "2020-01-01"}
+    body = {"secret": secret, "secretKey": "swordfish"}
+    assert hello.post("/v1/auth/secrets", json=body).status_code == 200
+    assert "secret 'HF' expired on 2020-01-01" in error_of(hello.post(run))
+    hello.post("/v1/auth/secrets", json=body | {"secret": secret | {"expiresAt": None}})
+    assert hello.post(run).status_code == 200
+    plan = JobPlan.model_validate(row_of(hello, job_id).plan)
+    assert (plan.app.secrets, plan.app.component.has_secrets) == (("HF",), True)
+    assert "swordfish" not in str(row_of(hello, job_id))
 
 
 def test_aborting_a_draft_deletes_it(draft, hello):

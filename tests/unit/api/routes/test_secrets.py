@@ -4,9 +4,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.fixtures.vault import OLD
-
-pytestmark = pytest.mark.parametrize("settings", [{"master_key": OLD, "max_secrets": 3}], indirect=True)
+pytestmark = pytest.mark.parametrize("settings", [{"max_secrets": 3}], indirect=True)
 WITH_ALL = {
     "id": "s3-secret",
     "secretType": "s3",
