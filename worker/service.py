@@ -89,7 +89,7 @@ class WorkerService:
         self._book, self._ledger = LeaseBook(), Ledger(capacity)
         self._committer = Committer(self._control, self._book)
         self._live_logs = LiveLogs(self._control)
-        metrics = Metrics()
+        metrics = self._metrics = Metrics()
         self._pool = WarmPool(
             self._runner,
             places=self.slots,
@@ -112,7 +112,6 @@ class WorkerService:
         self._bundles = Bundles(
             shop, self._ledger, self._book, self._committer, components, self._runner, self._pool
         )
-        self._metrics = metrics
         self._warming = Warming(
             Wakeup(settings.broker_url).warms,
             lambda request: self._control.warm(request, for_seconds(_WARM_S)),

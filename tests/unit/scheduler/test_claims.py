@@ -6,7 +6,7 @@ from gridloom.devices import Needs
 from gridloom.states import JobState, Stage
 from gridloom.wire import ClaimRequest
 from scheduler import claims
-from storage.repositories import images
+from storage.repositories import cache, images
 from tests.fixtures.fabric import chunk, component, plan_of, result, stage_of
 
 
@@ -62,3 +62,16 @@ def test_a_claim_tells_how_much_else_is_open_and_which_digest_counts(fabric):
     fabric.commit(worker_id, job_id, Stage.APP, result(0, 1))
     last = ClaimRequest(job_id=job_id, stage=Stage.APP, chunks=(2,))
     assert fabric.write(claims.claim, worker_id, last, fabric.settings).work.waiting == 3
+
+
+def test_a_claim_tells_which_uploads_the_caches_hold(fabric):
+    job_id, worker_id = fabric.run_chunks(1), fabric.worker()
+    for scope, path in ((fabric.owner(), "a"), (fabric.owner(), "b"), (cache.SHARED, "a"), ("other", "a")):
+        fabric.write(put, scope, path)
+    request = ClaimRequest(job_id=job_id, stage=Stage.APP, chunks=(0,))
+    work = fabric.write(claims.claim, worker_id, request, fabric.settings).work
+    assert (work.cache_version, work.shared_cache_version) == (2, 1)
+
+
+def put(connection, scope, path):
+    cache.put(connection, scope, path, size=1, sha256="s" * 64, key="k", limit_bytes=9)
