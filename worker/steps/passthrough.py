@@ -1,8 +1,9 @@
 """The passthrough engines: the fabric moves the bytes itself and starts no process."""
 
+import json
 from pathlib import PurePosixPath
 
-from gridloom.flat_merge import merge_candidates
+from gridloom.flat_merge import is_by_chunk, merge_candidates
 from gridloom.wire import OutputFile, OutputsRequest
 from worker.attempt import Attempt, Phase
 from worker.chunk_upload import ChunkUpload
@@ -28,14 +29,14 @@ class SourceAsChunks:
 
 
 class OutputsAsTheyAre:
-    """Makes every result file an output file, by reference, under its name in the one merged folder."""
+    """Makes every result file an output file, by reference, in the one merged folder or in its chunk's."""
 
     phase: Phase = "stored"
 
     def prepare(self, attempt: Attempt) -> None:
         """Register the outputs page by page."""
         lease, control = attempt.lease, attempt.shop.control
-        names = _Names()
+        names = _Names(by_chunk=is_by_chunk(json.loads(attempt.work.env["ASSEMBLER_PARAMS"])))
         place: int | None = 0
         while place is not None:
             page = control.results(lease.job_id, lease.attempt, place, attempt.wanted)
@@ -58,12 +59,15 @@ class OutputsAsTheyAre:
 class _Names:
     """Names given so far: no file has the name of another, nor of another's folder."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, by_chunk: bool) -> None:
+        self._by_chunk = by_chunk
         self._files: set[str] = set()
         self._folders: set[str] = set()
 
     def give(self, name: str, chunk: int) -> str:
-        chosen = next(it for it in merge_candidates(name, chunk) if self._is_free(it))
+        chosen = next(
+            it for it in merge_candidates(name, chunk, by_chunk=self._by_chunk) if self._is_free(it)
+        )
         self._files.add(chosen)
         self._folders.update(map(str, PurePosixPath(chosen).parents))
         return chosen

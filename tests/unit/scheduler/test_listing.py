@@ -56,6 +56,18 @@ def test_many_files_are_listed_in_bounded_pieces(fabric, monkeypatch):
     assert {"f24", "f11_1", "f2_2", "last"} <= set(fabric.outputs(job_id))
 
 
+@pytest.mark.parametrize("page", [1, 1_000])
+def test_each_chunk_gets_a_folder_when_the_parameters_say_so(fabric, monkeypatch, page):
+    monkeypatch.setattr(module, "PAGE", page)
+    assembler = stage_of(passthrough=True).model_copy(update={"params": {"by_chunk": True}})
+    job_id = fabric.run_chunks(3, plan_of(assembler=assembler))
+    fabric.complete(job_id, ["a", "a_1"], ["a", "b/c"], [])
+    fabric.progress(job_id)
+    assert fabric.state(job_id) is JobState.COMPLETE
+    assert fabric.outputs(job_id) == {"0/a": "0-a", "0/a_1": "0-a_1", "1/a": "1-a", "1/b/c": "1-b-c"}
+    assert fabric.tasks(job_id, Stage.ASSEMBLE) == []
+
+
 def test_a_bypassed_destination_lists_nothing(fabric):
     job_id = fabric.run_chunks(1, plan_of(**BY_REFERENCE, destination="bypass"))
     fabric.complete(job_id, ["a"])

@@ -53,6 +53,17 @@ def test_results_become_outputs_where_they_lie(rig):
     assert (outputs["out_2.png"].key, outputs["out_2.png"].offset) == ("jobs/pack", 10)
 
 
+def test_results_lie_in_a_folder_for_each_chunk_on_request(rig):
+    rig.control_plane.add(Stage.ASSEMBLE, 0)
+    for chunk in range(2):
+        rig.control_plane.add_result(chunk, ResultFile(name="out.png", size=5, key="jobs/pack"))
+    rig.set_work(Stage.ASSEMBLE, **BUILT_IN)
+    work = rig.control_plane.work
+    rig.control_plane.work = work.model_copy(update={"env": {"ASSEMBLER_PARAMS": '{"by_chunk": true}'}})
+    rig.run(Stage.ASSEMBLE, 0)
+    assert list(rig.control_plane.outputs) == ["0/out.png", "1/out.png"]
+
+
 def test_a_name_that_leads_elsewhere_is_refused(rig):
     rig.control_plane.add(Stage.ASSEMBLE, 0)
     rig.control_plane.add_result(0, ResultFile(name="../x", size=0, key="jobs/0"))
