@@ -82,7 +82,7 @@ class Driver:
                         case Send():
                             response.close()
                             turns.answer = response = self._send(step)
-                            blocks = response.iter_raw()
+                            blocks = response.iter_bytes()
                 except Exception as error:  # noqa: BLE001 (the conversation decides what it means)
                     turns.error = error
         finally:
@@ -149,7 +149,7 @@ class AsyncDriver:
                         case Send():
                             await response.aclose()
                             turns.answer = response = await self._send(step)
-                            blocks = response.aiter_raw()
+                            blocks = response.aiter_bytes()
                 except Exception as error:  # noqa: BLE001 (the conversation decides what it means)
                     turns.error = error
         finally:

@@ -93,6 +93,7 @@ class Operations:
     # Logs and events
 
     logs = Operation(log_calls.logs)
+    download_logs = Operation(log_calls.download_logs)
     log_lines = Feed(log_calls.log_lines, LogLine)
     events = Feed(event_calls.events, Event)
 

@@ -51,7 +51,7 @@ class Patience:
 class Session:
     """Turns calls into requests under one credential.
 
-    Once the fabric has answered, reads wait up to `patience_s` for it to come back when it goes away, so that a
+    Once the fabric has answered, repeatable calls wait up to `patience_s` for it to come back when it goes away, so that a
     restart of the control plane is survived; what it refuses as too much at a time is tried again too. Everything
     raises ClientError when the fabric refuses and Unreachable when it gives no answer.
     """
@@ -100,8 +100,8 @@ class Session:
                 response = yield from self._once(call)
                 answer = response if call.streams else read(response)
             except ClientError as error:
-                repeatable = call.reads or call.method == "GET" or error.status == _TOO_MANY
-                if not repeatable:
+                may_repeat = call.repeatable or call.method == "GET" or error.status == _TOO_MANY
+                if not may_repeat:
                     raise
                 yield from self._bear(error, patience)
             else:

@@ -20,7 +20,8 @@ T = TypeVar("T")
 class Call:
     """One call of the API; answered by the answer's object, or by the open response when it `streams`.
 
-    `reads` marks calls other than GET that change nothing: like GETs they are repeated while the fabric is away.
+    `repeatable` marks calls other than GET that may be made twice with one outcome: like GETs they are made again
+    while the fabric is away.
     """
 
     method: str
@@ -29,7 +30,7 @@ class Call:
     form: Mapping[str, str] | None = None
     query: Json | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    reads: bool = False
+    repeatable: bool = False
     signed: bool = True  #: carries the caller's token
     streams: bool = False
 

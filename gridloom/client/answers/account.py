@@ -20,7 +20,7 @@ class DeviceCode(Answer):
     verification_uri = text("", "verification_uri")
     verification_uri_complete = text("", "verification_uri_complete")
     expires_in_s = whole("expires_in")
-    interval_s = Member(float, 5.0)
+    interval_s = Member(float, 5.0, "interval")
 
 
 class Skip(Answer):

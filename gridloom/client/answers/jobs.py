@@ -188,7 +188,8 @@ class LogLine(Answer):
 
     stage = Member(Stage, Stage.APP)
     task_id = text()
-    task = whole()
+    task = whole("task", "chunk")
+    attempt = whole()
     timestamp = text()
     level = text()
     log = text()
@@ -201,6 +202,7 @@ class LogPage:
 
     lines: tuple[LogLine, ...]
     next_id: str
+    complete: bool  #: false where a search took too long: it goes on from `next_id`
     raw: Json
 
 

@@ -1,16 +1,16 @@
 """Listens to Server-Sent Events and goes on with the event after the last one when the connection breaks."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from gridloom.client.answers.jobs import Event
-from gridloom.client.steps import Bear, Call, Item, Read, Sleep, Talk
+from gridloom.client.steps import Bear, Call, Item, Json, Read, Sleep, Talk
 from gridloom.errors import ClientError, Unreachable
 
-_PATH = "/v1/customer/events"
 _MOST_LINE_BYTES = 16 * 1024 * 1024
-_PING = "ping"
+_PING, _END = "ping", "end"
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ class EventReader:
         name, text = self._name, "\n".join(self._data)
         self._name, self._data = "", []
         if not text or name == _PING:
-            return None
+            return Event({"event": name}) if name == _END else None
         try:
             document = json.loads(text)
         except ValueError:
@@ -72,20 +72,32 @@ class EventReader:
         return Event({"event": name} | inner | {"id": self.last_id})
 
 
-def events(*, after_id: str = "") -> Talk[None]:
-    """Yield what happens to the caller's jobs and tasks, from now on or from after an event on; never ends."""
+def listen(
+    path: str, query: Json, *, after_id: str, item_of: Callable[[Event], Any] = lambda event: event
+) -> Talk[None]:
+    """Yield what `item_of` makes of each event of a stream, until an event `end`."""
     reader = EventReader(last_id=after_id)
     while True:
         headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
         headers |= {"Last-Event-ID": reader.last_id} if reader.last_id else {}
         reader.start()
-        yield Call(method="GET", path=_PATH, headers=headers, streams=True)
+        yield Call(method="GET", path=path, query=query, headers=headers, streams=True)
         try:
             while block := (yield Read()):
                 for event in reader.feed(block):
-                    if event.event != _PING:
-                        yield Item(value=event)
+                    if event.event == _END:
+                        return
+                    yield Item(value=item_of(event))
         except Unreachable as error:
             yield Bear(error=error)
         else:
             yield Sleep(seconds=reader.retry_s)
+
+
+def events(*, job_ids: Sequence[str] = (), tasks: bool = True, after_id: str = "") -> Talk[None]:
+    """Yield what happens to the caller's jobs and tasks, from now on or from after an event on; never ends.
+
+    `job_ids` limits it to some jobs, `tasks=False` leaves tasks out.
+    """
+    query: Json = {"jobId": list(job_ids), "tasks": tasks}
+    yield from listen("/v1/customer/events", query, after_id=after_id)

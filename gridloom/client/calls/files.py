@@ -8,7 +8,7 @@ from typing import IO
 from urllib.parse import quote
 
 from gridloom.client.refusals import refuse
-from gridloom.client.steps import Bear, Read, Send, Talk
+from gridloom.client.steps import Bear, Call, Read, Send, Talk
 from gridloom.client.web import httpx
 from gridloom.errors import ClientError
 
@@ -65,14 +65,22 @@ def fetch_file(link: str, folder: Path, name: str, moved: BytesMoved) -> Talk[Pa
     Raises:
         ClientError: when the name leads out of the folder, the link is refused, or the file can't be written.
     """
-    target = place(folder, name)
+    return (yield from write_whole(place(folder, name), link, moved))
+
+
+def write_whole(target: Path, source: str | Call, moved: BytesMoved) -> Talk[Path]:
+    """Write what a link leads to, or a call answers, into a file that shows only when it is whole."""
     partial: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=".gridloom-", dir=target.parent)
         partial = Path(temporary)
         with os.fdopen(handle, "wb") as file:
-            yield from fetch_into(link, file, moved)
+            if isinstance(source, Call):
+                yield source
+                yield from _write_blocks(file, moved)
+            else:
+                yield from fetch_into(source, file, moved)
         partial.chmod(0o666 & ~_umask())
         partial.replace(target)
     except OSError as error:
@@ -103,6 +111,10 @@ def _fetch_rest(link: str, file: IO[bytes], moved: BytesMoved) -> Talk[None]:
         file.seek(0)
         file.truncate()
         moved(-here)
+    yield from _write_blocks(file, moved)
+
+
+def _write_blocks(file: IO[bytes], moved: BytesMoved) -> Talk[None]:
     while block := (yield Read()):
         file.write(block)
         moved(len(block))

@@ -25,7 +25,7 @@ from gridloom.client.calls.files import (
     send_blocks,
     send_file,
 )
-from gridloom.client.calls.paths import call, change, fetch, fetch_page, given, paging, path_of, unwrap
+from gridloom.client.calls.paths import call, change, fetch, fetch_page, given, once, paging, path_of, unwrap
 from gridloom.client.steps import Json, Sleep, Talk
 from gridloom.errors import ClientError
 from gridloom.states import JobState
@@ -59,7 +59,7 @@ def filtered(filters: Sequence[Filter], limit: int, offset: int, order_by: str) 
 
 def create_job(body: Json) -> Talk[Job]:
     """Create a draft from a template or from three component tags; `body` is the request as published."""
-    return unwrap(Job, (yield from call("POST", _JOBS, body=body)), "job")
+    return unwrap(Job, (yield from once(_JOBS, body)), "job")
 
 
 def job(job_id: str) -> Talk[Job]:
@@ -75,7 +75,7 @@ def jobs(*, limit: int = 100, offset: int = 0, order_by: str = "") -> Talk[Page[
 def filter_jobs(*filters: Filter, limit: int = 100, offset: int = 0, order_by: str = "") -> Talk[Page[Job]]:
     """Return one page of the jobs that meet every condition."""
     body = filtered(filters, limit, offset, order_by)
-    return Page.of(Job, (yield from call("POST", f"{_JOBS}/filter", body=body, reads=True)), "data")
+    return Page.of(Job, (yield from call("POST", f"{_JOBS}/filter", body=body, repeatable=True)), "data")
 
 
 def job_templates(*, limit: int = 100, offset: int = 0, order_by: str = "") -> Talk[Page[TemplateInfo]]:
@@ -85,12 +85,13 @@ def job_templates(*, limit: int = 100, offset: int = 0, order_by: str = "") -> T
 
 def change_job(job_id: str, part: Part, body: Json) -> Talk[Job]:
     """Change one part of a draft."""
-    return unwrap(Job, (yield from call("PATCH", path_of(_JOBS, job_id, part), body=body)), "job")
+    answer = yield from call("PATCH", path_of(_JOBS, job_id, part), body=body, repeatable=True)
+    return unwrap(Job, answer, "job")
 
 
 def run_job(job_id: str, config: Json | None = None) -> Talk[Done]:
     """Run a draft, with other settings than its own where `config` has any."""
-    return (yield from change("POST", path_of(_JOBS, job_id, "run"), {"config": config} if config else {}))
+    return Done((yield from once(path_of(_JOBS, job_id, "run"), {"config": config} if config else {})))
 
 
 def abort_job(job_id: str) -> Talk[Done]:
@@ -121,7 +122,7 @@ def task(job_id: str, task_id: str) -> Talk[Task]:
 def running_tasks(job_ids: Sequence[str]) -> Talk[dict[str, int]]:
     """Count the running tasks of jobs."""
     body: Json = {"jobsIds": list(job_ids)}
-    answer = yield from call("POST", f"{_JOBS}/runningTasks", body=body, reads=True)
+    answer = yield from call("POST", f"{_JOBS}/runningTasks", body=body, repeatable=True)
     return {str(name): int(count) for name, count in (answer.get("jobsRunningTasks") or {}).items()}
 
 
@@ -140,7 +141,7 @@ def stats() -> Talk[Stats]:
 def try_data_source(data_source: Json, *, list_files: bool = False) -> Talk[DataSourceTest]:
     """Look whether a data source can be read, and what it holds."""
     body = {"dataSource": data_source, "listFiles": list_files}
-    answer = yield from call("POST", "/v1/customer/datasource/test", body=body, reads=True)
+    answer = yield from call("POST", "/v1/customer/datasource/test", body=body, repeatable=True)
     return DataSourceTest(answer)
 
 
@@ -157,14 +158,14 @@ def upload_source(job_id: str, file: Path, on_bytes: BytesMoved = ignore_bytes) 
     """
     link = yield from _upload_link(job_id, file.name)
     yield from send_file(link, file, on_bytes)
-    yield from change("PATCH", path_of(_JOBS, job_id, "uploadcompleted"), {})
+    yield from change("PATCH", path_of(_JOBS, job_id, "uploadcompleted"), {}, repeatable=True)
 
 
 def upload_blocks(job_id: str, name: str, size: int, blocks: Blocks) -> Talk[None]:
     """Make `size` bytes, given in blocks, the data source of a draft."""
     link = yield from _upload_link(job_id, name)
     yield from send_blocks(link, name, size, blocks, ignore_bytes)
-    yield from change("PATCH", path_of(_JOBS, job_id, "uploadcompleted"), {})
+    yield from change("PATCH", path_of(_JOBS, job_id, "uploadcompleted"), {}, repeatable=True)
 
 
 def wait(job_id: str, on_progress: OnProgress | None = None) -> Talk[Job]:

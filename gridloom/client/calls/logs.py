@@ -1,17 +1,20 @@
-"""Reads what a job's tasks printed, page by page, and goes on while the job runs."""
+"""Reads what a job's tasks printed: page by page, as it comes, or all in one file."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
+from typing import Literal
 
 from gridloom.client.answers.jobs import LogLine, LogPage
-from gridloom.client.calls.jobs import job
-from gridloom.client.calls.paths import call, given
-from gridloom.client.steps import Item, Json, Sleep, Talk
+from gridloom.client.calls.events import listen
+from gridloom.client.calls.files import BytesMoved, ignore_bytes, write_whole
+from gridloom.client.calls.paths import call, given, path_of
+from gridloom.client.steps import Call, Item, Json, Talk
 from gridloom.ids import parse_task_id
 from gridloom.states import Stage
 
+_JOBS = "/v1/customer/jobs"
 _PAGE = 1000
-_PAUSE_S = 1.0
 
 
 def logs(  # noqa: PLR0913 (one for each condition)
@@ -23,19 +26,25 @@ def logs(  # noqa: PLR0913 (one for each condition)
     levels: Sequence[str] = (),
     since: datetime | None = None,
     until: datetime | None = None,
+    newest_first: bool = False,
     after_id: str = "",
     limit: int = _PAGE,
 ) -> Talk[LogPage]:
-    """Return one page of the log lines that meet the conditions; its `next_id` is the next page's `after_id`."""
-    body: Json = {"jobId": job_id, "taskIds": list(task_ids), "afterId": after_id, "limit": limit}
-    times = {"from": since and since.isoformat(), "to": until and until.isoformat()}
-    body |= given(stage=stage, search=search, levels=list(levels), **times)
-    answer = yield from call("POST", "/v1/customer/logs", body=body, reads=True)
-    lines = tuple(sorted(_lines(job_id, answer), key=lambda line: line.timestamp))
-    return LogPage(lines=lines, next_id=str(answer.get("nextId") or after_id), raw=answer)
+    """Return one page of the log lines that meet the conditions; its `next_id` is the next page's `after_id`.
+
+    The times are UTC unless they say otherwise; `since` is included, `until` is not.
+    """
+    body = _conditions(stage, task_ids, search, levels, since, until)
+    body |= {"jobId": job_id, "afterId": after_id, "limit": limit} | given(
+        order="desc" if newest_first else ""
+    )
+    answer = yield from call("POST", "/v1/customer/logs", body=body, repeatable=True)
+    lines = sorted(_lines(job_id, answer), key=lambda line: line.timestamp, reverse=newest_first)
+    next_id, complete = str(answer.get("nextId") or after_id), answer.get("complete") is not False
+    return LogPage(lines=tuple(lines), next_id=next_id, complete=complete, raw=answer)
 
 
-def log_lines(
+def log_lines(  # noqa: PLR0913 (one for each condition)
     job_id: str,
     *,
     follow: bool = False,
@@ -43,24 +52,55 @@ def log_lines(
     task_ids: Sequence[str] = (),
     search: str = "",
     levels: Sequence[str] = (),
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> Talk[None]:
-    """Yield every log line that meets the conditions; `follow` waits for more until the job has ended."""
-    after_id = ""
-    while True:
-        # Asked before the lines are read, so that none is missed that came in between.
-        last = not follow or (yield from job(job_id)).is_final
-        while True:
-            page = yield from logs(
-                job_id, stage=stage, task_ids=task_ids, search=search, levels=levels, after_id=after_id
-            )
-            for line in page.lines:
-                yield Item(value=line)
-            if page.next_id == after_id or not page.lines:
-                break
-            after_id = page.next_id
-        if last:
-            return
-        yield Sleep(seconds=_PAUSE_S)
+    """Yield every log line that meets the conditions; `follow` yields those to come too, until the job has ended."""
+    if follow:
+        query = _conditions(stage, task_ids, search, levels, since, until)
+        stream = path_of(_JOBS, job_id, "logs", "stream")
+        yield from listen(stream, query, after_id="", item_of=lambda event: LogLine(event.data))
+        return
+    after_id, more = "", True
+    while more:
+        page = yield from logs(
+            job_id,
+            stage=stage,
+            task_ids=task_ids,
+            search=search,
+            levels=levels,
+            since=since,
+            until=until,
+            after_id=after_id,
+        )
+        for line in page.lines:
+            yield Item(value=line)
+        more = page.next_id != after_id and (bool(page.lines) or not page.complete)
+        after_id = page.next_id
+
+
+def download_logs(
+    job_id: str, to: Path, *, form: Literal["text", "jsonl"] = "text", on_bytes: BytesMoved = ignore_bytes
+) -> Talk[Path]:
+    """Write all of a job's log lines that there are by now into the file `to`."""
+    path = path_of(_JOBS, job_id, "logs", "download")
+    return (
+        yield from write_whole(
+            to, Call(method="GET", path=path, query={"format": form}, streams=True), on_bytes
+        )
+    )
+
+
+def _conditions(
+    stage: Stage | None,
+    task_ids: Sequence[str],
+    search: str,
+    levels: Sequence[str],
+    since: datetime | None,
+    until: datetime | None,
+) -> Json:
+    times = {"from": since and since.isoformat(), "to": until and until.isoformat()}
+    return given(stage=stage, taskIds=list(task_ids), search=search, levels=list(levels), **times)
 
 
 def _lines(job_id: str, page: Json) -> Iterator[LogLine]:

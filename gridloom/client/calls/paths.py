@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from gridloom.client.answers.base import Answer, Done, Info, Page
 from gridloom.client.steps import Call, Json, Talk
+from gridloom.ids import new_uuid
 
 A = TypeVar("A", bound=Answer)
 
@@ -27,10 +28,10 @@ def given(**values: Any) -> Json:
 
 
 def call(
-    method: str, path: str, *, body: Json | None = None, query: Json | None = None, reads: bool = False
+    method: str, path: str, *, body: Json | None = None, query: Json | None = None, repeatable: bool = False
 ) -> Talk[Json]:
-    """Make any call of the API and return the answer's object; `reads` marks one that changes nothing."""
-    answer: Json = yield Call(method=method, path=path, body=body, query=query, reads=reads)
+    """Make any call of the API and return the answer's object; `repeatable` marks one that may be made twice."""
+    answer: Json = yield Call(method=method, path=path, body=body, query=query, repeatable=repeatable)
     return answer
 
 
@@ -44,9 +45,16 @@ def fetch_page(kind: type[A], path: str, query: Json, member: str = "data") -> T
     return Page.of(kind, (yield from call("GET", path, query=query)), member)
 
 
-def change(method: str, path: str, body: Json | None = None) -> Talk[Done]:
+def change(method: str, path: str, body: Json | None = None, *, repeatable: bool = False) -> Talk[Done]:
     """Make a call that has nothing to say but that it is done."""
-    return Done((yield from call(method, path, body=body)))
+    return Done((yield from call(method, path, body=body, repeatable=repeatable)))
+
+
+def once(path: str, body: Json) -> Talk[Json]:
+    """Make a call that counts once however often it arrives, so it may be repeated."""
+    headers = {"Idempotency-Key": new_uuid()}
+    answer: Json = yield Call(method="POST", path=path, body=body, headers=headers, repeatable=True)
+    return answer
 
 
 def unwrap(kind: type[A], answer: Json, member: str) -> A:

@@ -26,7 +26,7 @@ def filter_transactions(
 ) -> Talk[Page[Transaction]]:
     """Return one page of the transactions that meet every condition."""
     body = filtered(filters, limit, offset, order_by)
-    answer = yield from call("POST", f"{_WALLET}/transactions/filter", body=body, reads=True)
+    answer = yield from call("POST", f"{_WALLET}/transactions/filter", body=body, repeatable=True)
     return Page.of(Transaction, answer, "data")
 
 

@@ -27,6 +27,7 @@ class FakeFabric:
         self.error_message = ""
         self.uploaded = None
         self.log_pages = []
+        self.log_events = []
         self.phases = None
         handler = type("Handler", (_Handler,), {"fabric": self})
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -143,6 +144,8 @@ class _Handler(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         if path.startswith("/outputs/"):
             self._reply(200, list(self.fabric.outputs.values())[int(path.rpartition("/")[2])])
+        elif path.endswith("/logs/stream"):
+            self._reply(200, b"".join(self.fabric.log_events))
         elif path == "/upload":
             self.fabric.uploaded = (self.headers["Content-Disposition"], self.headers["Authorization"], body)
             self._reply(200, b"")

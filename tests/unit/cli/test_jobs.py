@@ -191,8 +191,8 @@ def test_logs_as_json_are_one_line_each(fabric, gridloom):
 
 def test_followed_logs_end_with_the_job(fabric, gridloom):
     gridloom("job", "run", "t")
-    fabric.states = ["COMPLETE"]
-    fabric.log_pages = [{"partitioner": [LINE | {"log": "a"}], "nextId": "1"}]
+    line = json.dumps(LINE | {"stage": "partition", "chunk": 0, "log": "a"})
+    fabric.log_events = [f"event: log\ndata: {line}\n\n".encode(), b"event: end\ndata: {}\n\n"]
     code, out, _ = gridloom("job", "logs", JOB_ID, "--follow")
     assert code == 0
     assert out.endswith("partition  a\n")
