@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from api.shapes.base import DataSource, Int64Text, PaginatedResponse, Shape
 from gridloom.warmth import Tier
@@ -109,6 +109,13 @@ class CreateJobRequest(DataSourceRequest):
     priority: Priority = Priority.UNDEFINED
     start_at: Moment = None
     regions: JobRegions | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, members: Any) -> Any:
+        """Take null for a member that is not given, as protobuf's JSON does."""
+        given = isinstance(members, dict)
+        return {name: it for name, it in members.items() if it is not None} if given else members
 
 
 class Empty(Shape):

@@ -8,7 +8,7 @@ from gridloom.phases import Sums, stored
 from gridloom.states import JobState, Stage, TaskState
 from gridloom.warmth import Tier
 from gridloom.wire import Spent
-from storage.tables import jobs, tasks
+from storage.tables import attempts, jobs, tasks
 from tests.fixtures.fabric import Fabric
 from tests.unit.api.routes.test_jobs import error_of
 
@@ -111,7 +111,7 @@ def test_a_task_tells_where_its_time_went_and_on_which_machine(running, hello):
     )
     received = datetime(2026, 1, 2, 3, 4, 7, tzinfo=UTC)
     values = {"spent": stored(spent), "worker_id": worker_id, "received_at": received, "exit_code": 0}
-    fabric.set_task(running["id"], 4, cpu_s=1.25, peak_memory_mib=64.0, **values)
+    fabric.set_task(running["id"], 4, attempt=1, cpu_s=1.25, peak_memory_mib=64.0, **values)
     path = f"/v1/customer/jobs/{running['id']}/tasks"
     task = hello.get(f"{path}/{task_id(running['id'], Stage.APP, 4)}").json()["task"]
     assert task["claim"] == "warm"
@@ -135,7 +135,61 @@ def test_a_task_tells_where_its_time_went_and_on_which_machine(running, hello):
         "memoryMib": 4096,
         "gpus": ["Tesla T4"],
     }
-    assert hello.get(path).json()["data"][4] == task
+    attempt = {
+        "number": 1,
+        "assignedTo": worker_id,
+        "receivedAt": "2026-01-02T03:04:07Z",
+        "startedAt": None,
+        "endedAt": None,
+        "reason": "",
+        "exitCode": 0,
+        "errorMessage": "",
+        "deviceInfo": task["deviceInfo"],
+    }
+    assert task["attempts"] == [attempt]
+    assert hello.get(path).json()["data"][4] == task | {"attempts": None}
+
+
+def test_a_task_tells_of_every_attempt(running, hello):
+    fabric, job_id = Fabric(hello.context.database), running["id"]
+    worker_id = fabric.worker("box")
+    ended = {"job_id": job_id, "stage": Stage.APP, "chunk": 2, "worker_id": worker_id}
+    tried = [
+        ended | {"attempt": 2, "reason": "timeout", "message": "took 5 s", "exit_code": None},
+        ended | {"attempt": 1, "reason": "exit_nonzero", "message": "no", "exit_code": 3},
+    ]
+    hello.context.writer.run(lambda connection: connection.execute(insert(attempts), tried))
+    path = f"/v1/customer/jobs/{job_id}/tasks/{task_id(job_id, Stage.APP, 2)}"
+    seen = hello.get(path).json()["task"]["attempts"]
+    assert [(it["number"], it["reason"], it["exitCode"], it["errorMessage"]) for it in seen] == [
+        (1, "exit_nonzero", 3, "no"),
+        (2, "timeout", None, "took 5 s"),
+        (3, "", None, ""),
+    ]
+    assert seen[0]["deviceInfo"]["runnerName"] == "box"
+    assert (seen[2]["assignedTo"], seen[2]["deviceInfo"]) == ("w1", {})
+
+
+def test_tasks_are_found_by_state_by_id_and_by_number(running, hello):
+    path = f"/v1/customer/jobs/{running['id']}/tasks"
+    wanted = {
+        "state=Running": [3],
+        "state=Running&taskId=3": [3],
+        "state=Running&taskId=4": [],
+        f"taskId={task_id(running['id'], Stage.APP, 5)}": [5],
+        f"taskId={task_id(running['id'], Stage.PARTITION, 0)}": [],
+        f"taskId={task_id(new_uuid(), Stage.APP, 5)}": [],
+        "taskId=6": [6],
+        "taskId=99999999999999999999": [],
+        "taskId=abc": [],
+        "state=Running&orderBy=startedAt desc&pagination.offset=1": [],
+    }
+    for query, chunks in wanted.items():
+        answer = hello.get(f"{path}?{query}").json()
+        assert [it["chunkNumber"] for it in answer["data"]] == chunks, query
+        if "offset" not in query:
+            assert answer["pagination"]["total"] == len(chunks)
+    assert "state" in error_of(hello.get(f"{path}?state=Sleeping"))
 
 
 def test_a_task_that_nobody_had_yet_has_no_figures(running, hello):
