@@ -84,7 +84,9 @@ class EventHub:
         Raises:
             Unavailable: when there is no room.
         """
-        if self._stopped or self._open >= _LISTENERS_MAX:
+        if self._stopped:
+            raise Unavailable("the control plane is stopping")
+        if self._open >= _LISTENERS_MAX:
             raise Unavailable("too many streams of events are open; try again later")
 
     async def listen(self, view: View, authorization: str, last_id: str) -> AsyncIterator[bytes]:
