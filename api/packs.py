@@ -19,19 +19,15 @@ def put_pack(store: BlobStore, job_id: str, kind: str, tail: memoryview) -> str:
 def put_logs(
     store: BlobStore, job_id: str, segments: Sequence[LogSegment], tail: memoryview
 ) -> list[dict[str, object]]:
-    """Store log segments as one object beside the job's other bytes, which they outlive; return their rows."""
-    if not segments:
-        return []
-    key = f"logs/{job_id}/{new_uuid()}"
+    """Store log segments beside the job's other bytes, which they outlive; return their rows.
+
+    The key is the segment's own, so what is sent again replaces itself.
+    """
     rows: list[dict[str, object]] = []
-    parts: list[memoryview] = []
-    at = 0
     for segment in segments:
-        length = segment.size + segment.texts_size
-        parts.append(tail[segment.offset : segment.offset + length])
-        rows.append(segment.model_dump() | {"key": key, "offset": at})
-        at += length
-    store.put_bytes(key, b"".join(parts))
+        key = f"logs/{job_id}/{segment.id}"
+        store.put_bytes(key, bytes(tail[segment.offset : segment.offset + segment.size + segment.texts_size]))
+        rows.append(segment.model_dump(exclude={"id"}) | {"key": key, "offset": 0})
     return rows
 
 

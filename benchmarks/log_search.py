@@ -120,7 +120,7 @@ def _fill(context: Context, job_id: str, tasks: int, lines: int) -> float:
     for chunk in range(tasks):
         printed = list(_printed(chunk, lines, last=chunk == tasks - 1))
         began = time.perf_counter()
-        packed = pack_lines([(chunk, 1, printed)], 0)
+        packed = pack_lines([(chunk, 1, printed)])
         spent += time.perf_counter() - began
         assert packed is not None
         rows += put_logs(context.store, job_id, packed[:1], memoryview(packed[1]))
@@ -141,7 +141,7 @@ def _printed(chunk: int, lines: int, *, last: bool) -> Iterator[LogLine]:
 
 
 def _merge(context: Context) -> None:
-    merger = LogMerger(context.database, context.store)
+    merger = LogMerger(context.database, context.store, after_s=0)
     while merger.merge_due():
         pass
 

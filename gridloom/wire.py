@@ -215,15 +215,17 @@ class AttemptResult(Message):
 
 class LogSegment(Message):
     """Log lines of a range of chunks: at `offset` in the tail `size` bytes of lines, behind them `texts_size` bytes to
-    search them by (`gridloom.log_frames`); `levels` is a set of bits, times are microseconds since 1970."""
+    search them by (`gridloom.log_frames`); `levels` is a set of bits, times are microseconds since 1970. One that comes
+    again under the same id is not kept twice."""
 
+    id: str = Field(pattern=r"^[0-9a-f-]{36}$")
     first_chunk: int = Field(ge=0)
     last_chunk: int = Field(ge=0)
     lines: int = Field(ge=1)
     levels: int = Field(ge=1)
     first_at: int = Field(ge=0)
     last_at: int = Field(ge=0)
-    offset: int = Field(ge=0)
+    offset: int = Field(0, ge=0)
     size: int = Field(ge=1)
     texts_size: int = Field(ge=1)
 

@@ -25,13 +25,14 @@ MOST_LINES = 65_536  #: a run with more is made of segments that are large enoug
 MOST_BYTES = 4 << 20
 _RUNS_AT_ONCE = 8
 _PAUSE_S = 2.0
+_SETTLED_S = 60.0  #: when a run is older no worker sends a part of it again
 
 
 class LogMerger:
     """One thread that merges what is due; it does no harm when two of them work at the same time."""
 
-    def __init__(self, database: Database, store: BlobStore) -> None:
-        self._database, self._store = database, store
+    def __init__(self, database: Database, store: BlobStore, after_s: float = _SETTLED_S) -> None:
+        self._database, self._store, self._after_s = database, store, after_s
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="log-merger", daemon=True)
 
@@ -47,7 +48,7 @@ class LogMerger:
     def merge_due(self) -> int:
         """Look at some of the runs that are due and merge those of small segments; return how many were looked at."""
         with self._database.read() as connection:
-            due = logs.runs(connection, _RUNS_AT_ONCE)
+            due = logs.runs(connection, self._after_s, _RUNS_AT_ONCE)
         for last in due:
             if self._stopped.is_set():
                 break

@@ -2,18 +2,19 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Condition, Thread
 
 import structlog
 
 from gridloom.errors import GridloomError, Unavailable
 from gridloom.states import EndReason, Stage
-from gridloom.wire import AttemptResult, CommitRequest, LogSegment, ResultFile
+from gridloom.wire import AttemptResult, CommitRequest, ResultFile
 from worker.attempt import Outcome
 from worker.control import ControlPlane
 from worker.leases import LeaseBook
 from worker.log_segments import pack_lines
+from worker.unsent_logs import Parcel, UnsentLogs, laid_out
 
 log = structlog.get_logger()
 
@@ -30,9 +31,13 @@ class Committer:
     """
 
     def __init__(
-        self, control: ControlPlane, book: LeaseBook, clock: Callable[[], float] = time.monotonic
+        self,
+        control: ControlPlane,
+        book: LeaseBook,
+        unsent: UnsentLogs,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._control, self._book, self._clock = control, book, clock
+        self._control, self._book, self._unsent, self._clock = control, book, unsent, clock
         self._waiting: list[Outcome] = []
         self._bytes = 0
         self._due = 0.0
@@ -83,7 +88,8 @@ class Committer:
             self._send_group(job_id, stage, group)
 
     def _send_group(self, job_id: str, stage: Stage, group: list[Outcome]) -> None:
-        request, tail = build_commit(job_id, stage, group)
+        earlier = self._unsent.of(job_id, stage)
+        request, tail = build_commit(job_id, stage, group, earlier)
         try:
             reply = self._control.commit(request, tail, lambda: self._worth_repeating(group))
         except Unavailable as error:
@@ -92,6 +98,7 @@ class Committer:
             log.error("commit_refused", job=job_id, stage=stage, tasks=len(group), error=error.message)
             self._send_otherwise(job_id, stage, group, error.message)
         else:
+            self._unsent.drop(job_id, stage, earlier)
             if reply.dropped:
                 log.info("results_dropped", job=job_id, stage=stage, tasks=len(reply.dropped))
         finally:
@@ -135,8 +142,10 @@ class Committer:
                 self._changed.notify_all()
 
 
-def build_commit(job_id: str, stage: Stage, group: list[Outcome]) -> tuple[CommitRequest, bytes]:
-    """Return the commit of outcomes of one stage and its tail."""
+def build_commit(
+    job_id: str, stage: Stage, group: list[Outcome], earlier: Sequence[Parcel]
+) -> tuple[CommitRequest, bytes]:
+    """Return the commit of outcomes of one stage and its tail; `earlier` is what they printed before."""
     tail: list[bytes] = []
     offset = 0
     results: list[AttemptResult] = []
@@ -152,10 +161,8 @@ def build_commit(job_id: str, stage: Stage, group: list[Outcome]) -> tuple[Commi
             else:
                 files.append(file)
         results.append(outcome.result.model_copy(update={"files": tuple(files)}) if files else outcome.result)
-    packed = pack_lines(((it.lease.chunk, it.lease.attempt, it.lines) for it in group), offset)
-    logs: tuple[LogSegment, ...] = ()
-    if packed is not None:
-        logs = (packed[0],)
-        tail.append(packed[1])
+    packed = pack_lines((it.lease.chunk, it.lease.attempt, it.lines) for it in group)
+    logs, lines = laid_out([*earlier, packed] if packed else earlier, offset)
+    tail.append(lines)
     request = CommitRequest(job_id=job_id, stage=stage, results=tuple(results), logs=logs)
     return request, b"".join(tail)

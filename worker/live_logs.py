@@ -13,13 +13,12 @@ from gridloom.states import Stage
 from gridloom.wire import LogsRequest
 from worker.control import ControlPlane
 from worker.leases import Lease
-from worker.log_segments import pack_lines
 from worker.output import OutputCapture
+from worker.unsent_logs import UnsentLogs, laid_out
 
 log = structlog.get_logger()
 
 _INTERVAL_S = 1.0
-_UNSENT_LINES = 100_000
 
 Batch = tuple[int, int, list[LogLine]]
 
@@ -36,11 +35,10 @@ class Watched:
 class LiveLogs:
     """One thread that each second sends the new lines of tasks that have run for a second."""
 
-    def __init__(self, control: ControlPlane) -> None:
-        self._control = control
+    def __init__(self, control: ControlPlane, unsent: UnsentLogs) -> None:
+        self._control, self._unsent = control, unsent
         self._watched: set[Watched] = set()
         self._lock = Lock()
-        self._unsent: dict[tuple[str, Stage], list[Batch]] = defaultdict(list)
         self._stopped = Event()
         self._some = Event()
         self._thread = Thread(target=self._run, name="live-logs", daemon=True)
@@ -71,36 +69,35 @@ class LiveLogs:
         self._thread.join(timeout_s)
 
     def ship(self) -> None:
-        """Send the new lines once."""
-        self._gather()
-        for (job_id, stage), batches in list(self._unsent.items()):
-            if self._send(job_id, stage, batches):
-                del self._unsent[job_id, stage]
-        if sum(len(lines) for batches in self._unsent.values() for _, _, lines in batches) > _UNSENT_LINES:
-            log.warning("live_logs_dropped")
-            self._unsent.clear()
+        """Send the new lines once, and those that could not be sent before."""
+        for (job_id, stage), batches in self._printed().items():
+            self._unsent.add(job_id, stage, batches)
+        for job_id, stage in self._unsent.stages():
+            self._send(job_id, stage)
 
-    def _gather(self) -> None:
+    def _printed(self) -> dict[tuple[str, Stage], list[Batch]]:
         due = time.monotonic() - _INTERVAL_S
+        found: dict[tuple[str, Stage], list[Batch]] = defaultdict(list)
         with self._lock:
             for watched in self._watched:
                 if watched.since <= due and (lines := watched.capture.drain()):
                     lease = watched.lease
-                    self._unsent[lease.job_id, lease.stage].append((lease.chunk, lease.attempt, lines))
+                    found[lease.job_id, lease.stage].append((lease.chunk, lease.attempt, lines))
+        return found
 
-    def _send(self, job_id: str, stage: Stage, batches: list[Batch]) -> bool:
-        packed = pack_lines(batches, 0)
-        if packed is None:
-            return True
-        segment, tail = packed
+    def _send(self, job_id: str, stage: Stage) -> None:
+        parcels = self._unsent.of(job_id, stage)
+        if not parcels:
+            return
+        segments, tail = laid_out(parcels, 0)
         try:
-            self._control.logs(LogsRequest(job_id=job_id, stage=stage, logs=(segment,)), tail, lambda: False)
+            self._control.logs(LogsRequest(job_id=job_id, stage=stage, logs=segments), tail, lambda: False)
         except Unavailable as error:
             log.info("live_logs_waiting", job=job_id, error=error.message)
-            return False
+            return
         except GridloomError as error:
             log.warning("live_logs_refused", job=job_id, error=error.message)
-        return True
+        self._unsent.drop(job_id, stage, parcels)
 
     def _run(self) -> None:
         while not self._stopped.is_set():

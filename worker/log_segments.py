@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
+from gridloom.ids import new_uuid
 from gridloom.log_frames import Entry, json_line, micros, pack, searchable_line
 from gridloom.logs import LogLine, level_bits
 from gridloom.wire import LogSegment
@@ -13,9 +14,9 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def pack_lines(
-    batches: Iterable[tuple[int, int, Iterable[LogLine]]], offset: int
+    batches: Iterable[tuple[int, int, Iterable[LogLine]]],
 ) -> tuple[LogSegment, bytes] | None:
-    """Return one segment of the lines of (chunk, attempt, lines) that starts at `offset`; None without any line."""
+    """Return one segment of the lines of (chunk, attempt, lines) and its bytes; None without any line."""
     entries: list[Entry] = []
     texts: list[bytes] = []
     for chunk, attempt, lines in batches:
@@ -30,13 +31,13 @@ def pack_lines(
     lines_frame = pack("".join(map(json_line, entries)).encode())
     texts_frame = pack(b"".join(texts))
     segment = LogSegment(
+        id=new_uuid(),
         first_chunk=min(it.chunk for it in entries),
         last_chunk=max(it.chunk for it in entries),
         lines=len(entries),
         levels=level_bits({it.level for it in entries}),
         first_at=micros(min(it.t for it in entries)),
         last_at=micros(max(it.t for it in entries)),
-        offset=offset,
         size=len(lines_frame),
         texts_size=len(texts_frame),
     )

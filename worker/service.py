@@ -49,6 +49,7 @@ from worker.runners.choose import choose_runner
 from worker.runners.protocol import Grounds, Runner
 from worker.scratch import Scratch
 from worker.tasks import install_task
+from worker.unsent_logs import UnsentLogs
 
 log = structlog.get_logger()
 
@@ -87,8 +88,9 @@ class WorkerService:
             connections=self.slots + 8,
         )
         self._book, self._ledger = LeaseBook(), Ledger(capacity)
-        self._committer = Committer(self._control, self._book)
-        self._live_logs = LiveLogs(self._control)
+        unsent = UnsentLogs()
+        self._committer = Committer(self._control, self._book, unsent)
+        self._live_logs = LiveLogs(self._control, unsent)
         metrics = self._metrics = Metrics()
         self._pool = WarmPool(
             self._runner,

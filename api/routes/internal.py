@@ -131,13 +131,15 @@ def commit(body: BodyDep, context: ContextDep, worker_id: WorkerDep) -> CommitRe
     )
     segments = put_logs(context.store, request.job_id, request.logs, tail)
 
-    def work(connection: Connection) -> outcomes.Committed:
-        _insert_logs(connection, worker_id, request.job_id, request.stage, segments)
-        return outcomes.commit(
+    def work(connection: Connection) -> tuple[set[str], outcomes.Committed]:
+        refused = _insert_logs(connection, worker_id, request.job_id, request.stage, segments)
+        return refused, outcomes.commit(
             connection, worker_id, request.job_id, request.stage, results, context.settings
         )
 
-    committed = context.writer.run(work)
+    refused, committed = context.writer.run(work)
+    for unused in refused:
+        context.store.delete(unused)
     if committed.job_may_move:
         context.wakeup.notify(request.job_id)
     return CommitReply(dropped=committed.dropped)
@@ -162,11 +164,11 @@ def add_logs(body: BodyDep, context: ContextDep, worker_id: WorkerDep) -> None:
     """Keep what attempts that still run have printed."""
     request, tail = frames.unpack(LogsRequest, body)
     segments = put_logs(context.store, request.job_id, request.logs, tail)
-    kept = context.writer.run(
+    refused = context.writer.run(
         lambda connection: _insert_logs(connection, worker_id, request.job_id, request.stage, segments)
     )
-    if segments and not kept:
-        context.store.delete(str(segments[0]["key"]))
+    for key in refused:
+        context.store.delete(key)
 
 
 @router.post("/chunks", status_code=204)
@@ -295,17 +297,18 @@ def _free_strays(context: Context, worker_id: str, holds: Sequence[Hold]) -> Non
 
 def _insert_logs(
     connection: Connection, worker_id: str, job_id: str, stage: Stage, segments: Sequence[dict[str, Any]]
-) -> int:
-    """Keep the segments of tasks that this worker worked on, and return how many; a late or foreign one is dropped."""
-    if not segments or not logs.kept(connection, job_id):
-        return 0
-    own = [
-        it
-        for it in segments
-        if tasks.worked_on(connection, worker_id, job_id, stage, it["first_chunk"], it["last_chunk"])
-    ]
-    logs.insert(connection, job_id, stage, own)
-    return len(own)
+) -> set[str]:
+    """Keep the segments of tasks that this worker worked on; return the keys of the others, which nobody keeps."""
+    own: list[dict[str, Any]] = []
+    if segments and logs.kept(connection, job_id):
+        own = [
+            it
+            for it in segments
+            if tasks.worked_on(connection, worker_id, job_id, stage, it["first_chunk"], it["last_chunk"])
+        ]
+        logs.insert(connection, job_id, stage, own)
+    others = {str(it["key"]) for it in segments if it not in own}
+    return logs.unused(connection, job_id, others) if others else others
 
 
 def _must_hold(connection: Connection, worker_id: str, job_id: str, stage: Stage, attempt: int) -> None:

@@ -13,11 +13,12 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, false, func, or_
 from sqlalchemy import insert as insert_into
 
 from gridloom.states import Stage
-from storage.columns import AnyRow, db_now
+from storage.columns import AnyRow, db_after, db_now
 from storage.repositories import job_states
 from storage.tables import jobs, log_segments
 
 RUN = 128  #: so many segments in a row are merged when they are small
+_RECENT = 2 * RUN  #: among so many is looked for one that comes again
 
 _at = log_segments.c
 _READ = (
@@ -85,10 +86,14 @@ def segments(
 
 
 def insert(connection: Connection, job_id: str, stage: Stage, rows: Sequence[dict[str, Any]]) -> None:
-    """Add segments (members of `gridloom.wire.LogSegment`, and their key) to a job's log."""
+    """Add segments (members of `gridloom.wire.LogSegment`, and their key) to a job's log.
+
+    A worker that got no answer sends them again: those whose key came lately are left out.
+    """
     if not rows:
         return
     job_states.lock(connection, [job_id])
+    known = _recent_keys(connection, job_id, {row["key"] for row in rows})
     last = _last(connection, job_id)
     number, line = (last.number + 1, last.first_line + last.lines) if last is not None else (0, 0)
     fixed = {
@@ -98,10 +103,13 @@ def insert(connection: Connection, job_id: str, stage: Stage, rows: Sequence[dic
     }
     placed = []
     for row in rows:
+        if row["key"] in known:
+            continue
         ends_run = number % RUN == RUN - 1
         placed.append(fixed | row | {"number": number, "first_line": line, "ends_run": ends_run})
         number, line = number + 1, line + row["lines"]
-    connection.execute(insert_into(log_segments), placed)
+    if placed:
+        connection.execute(insert_into(log_segments), placed)
 
 
 def kept(connection: Connection, job_id: str) -> bool:
@@ -110,9 +118,10 @@ def kept(connection: Connection, job_id: str) -> bool:
     return found.first() is not None
 
 
-def runs(connection: Connection, limit: int) -> list[AnyRow]:
-    """Return the last segments (job_id, number) of runs that are to be merged, the oldest first."""
-    statement = select(_at.job_id, _at.number).where(_at.ends_run).order_by(_at.id).limit(limit)
+def runs(connection: Connection, after_s: float, limit: int) -> list[AnyRow]:
+    """Return the last segments (job_id, number) of runs so old that are to be merged, the oldest first."""
+    settled = _at.created_at <= db_after(-after_s)
+    statement = select(_at.job_id, _at.number).where(_at.ends_run, settled).order_by(_at.id).limit(limit)
     return list(connection.execute(statement))
 
 
@@ -178,6 +187,13 @@ def unused(connection: Connection, job_id: str, keys: Collection[str]) -> set[st
 def forget(connection: Connection, job_id: str) -> None:
     """Remove a job's segments, whose bytes are gone."""
     connection.execute(delete(log_segments).where(_at.job_id == job_id))
+
+
+def _recent_keys(connection: Connection, job_id: str, keys: Collection[str]) -> set[str]:
+    recent = (
+        select(_at.key).where(_at.job_id == job_id).order_by(_at.first_line.desc()).limit(_RECENT).subquery()
+    )
+    return set(connection.execute(select(recent.c.key).where(recent.c.key.in_(keys))).scalars())
 
 
 def _last(connection: Connection, job_id: str) -> AnyRow | None:

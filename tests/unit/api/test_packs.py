@@ -69,16 +69,18 @@ def test_a_tail_becomes_one_object_of_its_job(store):
     assert put_pack(store, "job", "results", memoryview(b"")) != key
 
 
-def test_log_segments_lie_side_by_side_apart_from_what_expires(store):
+def test_log_segments_lie_apart_from_what_expires_under_keys_of_their_own(store):
+    other = {"id": "1" * 36, "first_chunk": 2, "last_chunk": 2, "size": 2}
     segments = [
         SEGMENT.model_copy(update={"last_chunk": 1, "lines": 2, "offset": 3}),
-        SEGMENT.model_copy(update={"first_chunk": 2, "last_chunk": 2, "size": 2}),
+        SEGMENT.model_copy(update=other),
     ]
     rows = put_logs(store, "job", segments, memoryview(b"abcde"))
     assert [(it["first_chunk"], it["last_chunk"], it["lines"]) for it in rows] == [(0, 1, 2), (2, 2, 1)]
     kept = [store.get_bytes(it["key"], it["offset"], it["size"] + it["texts_size"]) for it in rows]
     assert kept == [b"de", b"abc"]
-    assert {it["key"].split("/")[0] for it in rows} == {"logs"}
+    assert [it["key"] for it in rows] == [f"logs/job/{digit * 36}" for digit in "01"]
+    assert put_logs(store, "job", segments, memoryview(b"abcde")) == rows
     assert put_logs(store, "job", [], memoryview(b"")) == []
 
 

@@ -38,7 +38,7 @@ def printed(database, store, job_id):
 
 @pytest.fixture
 def merger(database, store):
-    return LogMerger(database, store)
+    return LogMerger(database, store, after_s=0)
 
 
 def texts(database, store, job_id, start=0, **wanted):
@@ -111,7 +111,7 @@ def test_of_two_who_merge_the_same_run_one_wins(database, store, job_id, printed
     for number in range(4):
         printed(f"{number}")
     with database.read() as connection:
-        (last,) = logs.runs(connection, 9)
+        (last,) = logs.runs(connection, 0, 9)
         run = logs.run_of(connection, last)
     merger.merge_due()
     before = keys(store, job_id)

@@ -28,6 +28,7 @@ from worker.pool.warm_pool import WarmPool
 from worker.runners.mock import MockRunner
 from worker.runners.protocol import Grounds, ImageHad
 from worker.scratch import Scratch
+from worker.unsent_logs import UnsentLogs
 
 PARAMS = {Stage.PARTITION: "PARTITIONER_PARAMS", Stage.APP: "APP_PARAMS", Stage.ASSEMBLE: "ASSEMBLER_PARAMS"}
 
@@ -130,7 +131,8 @@ def rig(tmp_path, control_plane):
         user_caches=caches.users,
     )
     book, ledger, runner = LeaseBook(), Ledger(Capacity(cores=2, memory_mib=1024)), SpyRunner(grounds)
-    committer, live_logs = Committer(control, book), LiveLogs(control)
+    unsent = UnsentLogs()
+    committer, live_logs = Committer(control, book, unsent), LiveLogs(control, unsent)
     sources = {"input.txt": b"hello"}
 
     def fetch(spec, into, progress):

@@ -10,6 +10,7 @@ from worker import committer as module
 from worker.attempt import Outcome
 from worker.committer import Committer, build_commit
 from worker.leases import LeaseBook
+from worker.unsent_logs import UnsentLogs
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -20,9 +21,14 @@ def book():
 
 
 @pytest.fixture
-def committer(control_plane, book):
+def unsent():
+    return UnsentLogs()
+
+
+@pytest.fixture
+def committer(control_plane, book, unsent):
     control = control_plane.client()
-    committer = Committer(control, book)
+    committer = Committer(control, book, unsent)
     yield committer
     control.stopping.set()
     control.close()
@@ -47,7 +53,7 @@ def claimed(control_plane, *chunks):
 
 def test_the_tail_holds_every_payload_once_and_the_lines_of_all(book):
     request, tail = build_commit(
-        JOB, Stage.APP, [outcome(book, 0, b"a", b"bc", text="x"), outcome(book, 1, b"d")]
+        JOB, Stage.APP, [outcome(book, 0, b"a", b"bc", text="x"), outcome(book, 1, b"d")], []
     )
     spans = [(it.offset, it.size) for result in request.results for it in result.files]
     assert [tail[at : at + size] for at, size in spans] == [b"a", b"bc", b"d"]
@@ -74,6 +80,16 @@ def test_what_is_flushed_together_goes_in_one_call(committer, control_plane, boo
         "m": "line",
     }
     assert book.all() == []
+
+
+def test_what_tasks_printed_before_goes_before_what_they_printed_last(committer, control_plane, book, unsent):
+    claimed(control_plane, 0)
+    early = LogLine(ts=NOW, stream="stdout", text="early")
+    for stage in (Stage.APP, Stage.PARTITION):
+        unsent.add(JOB, stage, [(0, 1, [early])])
+    committer.send([outcome(book, 0, b"x", text="late")])
+    assert [line["m"] for line in control_plane.lines] == ["early", "late"]
+    assert unsent.stages() == [(JOB, Stage.PARTITION)]
 
 
 def test_a_commit_without_an_answer_is_repeated(committer, control_plane, book):

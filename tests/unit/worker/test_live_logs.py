@@ -6,12 +6,13 @@ from tests.fixtures.control_plane import JOB
 from worker.leases import LeaseBook
 from worker.live_logs import LiveLogs
 from worker.output import OutputCapture
+from worker.unsent_logs import UnsentLogs
 
 
 @pytest.fixture
 def live_logs(control_plane):
     control = control_plane.client()
-    yield LiveLogs(control)
+    yield LiveLogs(control, UnsentLogs())
     control.close()
 
 

@@ -352,9 +352,10 @@ def test_what_was_printed_is_kept_with_the_commit_and_before(anonymous, worker, 
     live = SEGMENT.model_copy(update={"size": 3})
     request = LogsRequest(job_id=job_id, stage=Stage.APP, logs=(live,))
     assert worker.send("logs", request, b"live").status_code == 204
-    last = live.model_copy(update={"offset": 2, "size": 2})
+    last = live.model_copy(update={"id": new_uuid(), "offset": 4, "size": 2})
     files = (ResultFile(name="a", size=2),)
-    worker.commit(job_id, Stage.APP, ended(0, 1, files=files), logs=(last,), tail=b"reend")
+    for _ in range(2):
+        worker.commit(job_id, Stage.APP, ended(0, 1, files=files), logs=(live, last), tail=b"liveend")
     found = segments(anonymous.context, job_id)
     store = anonymous.context.store
     kept = [store.get_bytes(it.key, it.offset, it.size + it.texts_size) for it in found]

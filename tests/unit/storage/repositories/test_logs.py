@@ -2,11 +2,14 @@ import threading
 
 import pytest
 
+from gridloom.ids import new_uuid
 from gridloom.logs import LogLevel, level_bits
 from gridloom.states import Stage
 from storage.repositories import accounts, logs
 from tests.fixtures.log_lines import SEGMENT
 from tests.unit.storage.repositories.test_jobs import create
+
+ROW = SEGMENT.model_dump(exclude={"id"})
 
 
 @pytest.fixture
@@ -19,9 +22,9 @@ def job_id(database):
 def add(database, job_id):
     """Return a function that adds one segment in a transaction of its own."""
 
-    def added(stage=Stage.APP, key="k", **changes):
+    def added(stage=Stage.APP, key="", **changes):
         with database.write() as connection:
-            logs.insert(connection, job_id, stage, [SEGMENT.model_dump() | {"key": key} | changes])
+            logs.insert(connection, job_id, stage, [ROW | {"key": key or new_uuid()} | changes])
 
     return added
 
@@ -87,7 +90,7 @@ def test_places_follow_commits_whoever_was_first_to_begin(database, job_id, add,
         pytest.skip("SQLite has one writer")
     begun = threading.Thread(target=add)
     with database.write() as connection:
-        logs.insert(connection, job_id, Stage.APP, [SEGMENT.model_dump() | {"key": "first", "lines": 3}])
+        logs.insert(connection, job_id, Stage.APP, [ROW | {"key": "first", "lines": 3}])
         begun.start()
         begun.join(0.3)
         assert begun.is_alive()
@@ -96,28 +99,35 @@ def test_places_follow_commits_whoever_was_first_to_begin(database, job_id, add,
     assert lines_of() == [0, 3]
 
 
+def test_a_segment_that_comes_again_is_kept_once(add, lines_of):
+    for key in ("a", "b", "a", "c", "b"):
+        add(key=key)
+    assert lines_of() == [0, 1, 2]
+
+
 def test_every_full_run_is_offered_once(database, job_id, add):
     with database.write() as connection:
-        rows = [SEGMENT.model_dump() | {"key": "k"}] * (logs.RUN + 3)
+        rows = [ROW | {"key": f"k{number}"} for number in range(logs.RUN + 3)]
         logs.insert(connection, job_id, Stage.APP, rows)
-        (last,) = logs.runs(connection, 9)
+        (last,) = logs.runs(connection, 0, 9)
         assert [it.number for it in logs.run_of(connection, last)] == list(range(logs.RUN))
+        assert logs.runs(connection, 60, 9) == []
         logs.end_run(connection, last)
-        assert logs.runs(connection, 9) == []
+        assert logs.runs(connection, 0, 9) == []
     for _ in range(logs.RUN - 3):
         add()
     with database.read() as connection:
-        assert [it.number for it in logs.runs(connection, 9)] == [2 * logs.RUN - 1]
+        assert [it.number for it in logs.runs(connection, 0, 9)] == [2 * logs.RUN - 1]
 
 
 def test_one_segment_takes_the_place_of_neighbours(database, job_id, add, lines_of):
     for number in range(4):
-        add(key=f"k{number // 2}", lines=2, first_chunk=number, last_chunk=number, levels=1 << number)
+        add(key=f"k{number}", lines=2, first_chunk=number, last_chunk=number, levels=1 << number)
     with database.write() as connection:
         parts = logs.run_of(connection, _Last(job_id, logs.RUN - 1))[:3]
         values = {"key": "merged", "size": 5, "texts_size": 6}
         assert logs.replace(connection, parts, values)
-        assert logs.unused(connection, job_id, {"k0", "k1"}) == {"k0"}
+        assert logs.unused(connection, job_id, {"k0", "k2", "k3"}) == {"k0", "k2"}
         assert not logs.replace(connection, parts, values)
     assert lines_of() == [0, 6]
     assert lines_of(start=5) == [0, 6]
