@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from gridloom.devices import Needs
 from gridloom.sources import SourceSpec
@@ -37,7 +37,7 @@ class JobPlan(BaseModel):
     assembler: PlannedStage
     source: SourceSpec
     destination: str
-    destination_params: dict[str, Any] = {}
+    destination_params: dict[str, Any] = Field(default={}, repr=False)
     task_timeout_s: float | None = None
     job_timeout_s: float | None = None
     max_task_retries: int = 0

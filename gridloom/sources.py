@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 BYPASS_DATA = b"\n"  #: the dummy file of a job without input: not empty, and plain text
 
@@ -13,6 +13,6 @@ class SourceSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     descriptor: str
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = Field(default={}, repr=False)
     blob_key: str | None = None
     name: str = ""

@@ -105,3 +105,21 @@ def test_a_secret_does_its_work(fabric):
     fabric.finished(job_id)
     (digest,) = fabric.results(job_id).values()
     assert digest.decode() == f"{hashlib.sha256((VALUE + PEM).encode()).hexdigest()} AKIAEXAMPLE"
+
+
+def test_a_container_that_runs_it_shows_no_value(start_fabric, docker_url, docker_client, python_image):
+    fabric = start_fabric(runner="docker", env={"GRIDLOOM_DOCKER_URL": docker_url})
+    wait = "import os, time\nassert os.environ['pem']\nprint('here', flush=True)\ntime.sleep(600)\n"
+    wanted = {"container": python_image, "secrets": ["pem"]}
+    app = fabric.push(component("waiting", wait, entrypoint="main.py", platform_config=wanted))
+    save(fabric, "pem", "other", PEM)
+    job_id = fabric.run({"app": app})
+    fabric.await_running(job_id)
+    shown = [
+        json.dumps(docker_client.api.inspect_container(it.id))
+        for it in docker_client.containers.list(all=True, filters={"label": "gridloom.worker"})
+    ]
+    assert any(str(fabric.data_dir) in text for text in shown)
+    for form in forms():
+        assert not any(form in text or json.dumps(form)[1:-1] in text for text in shown)
+    fabric.client.abort_job(job_id)
