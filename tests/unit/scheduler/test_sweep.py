@@ -6,11 +6,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from gridloom.errors import BlobMissing, StoreUnavailable
-from gridloom.states import JobState
+from gridloom.states import JobState, Stage
 from scheduler import sweep as module
 from scheduler.sweep import sweep
 from storage.folder import FolderStore
-from storage.repositories import assembly
+from storage.repositories import assembly, logs
+from tests.fixtures.log_lines import line, store_lines
 
 OLD, NOW = datetime.now(UTC) - timedelta(days=3), datetime.now(UTC)
 
@@ -50,10 +51,15 @@ def test_an_expired_jobs_bytes_go_and_its_log_stays(fabric, store):
 
 def test_a_deleted_jobs_log_goes_too_even_when_its_bytes_went_before(fabric, store):
     job_id = ended(fabric, store)
+    store_lines(fabric.database, store, job_id, Stage.APP, [(0, 1, [line("printed")])])
     sweep(fabric.database, store, fabric.settings)
+    with fabric.database.read() as connection:
+        assert logs.total_lines(connection, job_id) == 1
     fabric.set_job(job_id, deleted_at=datetime.now(UTC) + timedelta(seconds=1))
     assert sweep(fabric.database, store, fabric.settings) == 1
     assert keys(store) == set()
+    with fabric.database.read() as connection:
+        assert logs.total_lines(connection, job_id) == 0
 
 
 def test_a_store_that_fails_is_tried_again_later(fabric, store, monkeypatch):
