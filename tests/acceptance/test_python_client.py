@@ -3,12 +3,15 @@
 import asyncio
 import re
 import textwrap
+from contextlib import aclosing
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from gridloom.client import AsyncClient, Client
+from gridloom.client import AsyncClient, Client, Filter
 from gridloom.errors import ClientError
+from gridloom.states import JobState
 from tests.fixtures.live_fabric import ROOT, component
 
 UPPER = 'tr a-z A-Z < "$TASK_DIR/data.bin" > "$TASK_RESULTS_DIR/out.txt"\n'
@@ -105,6 +108,84 @@ def test_a_component_is_pulled_as_it_was_pushed(apps, fabric):
     assert fabric.client.pull_component("app", "upper") == component("upper", UPPER)
     with Client(fabric.url, fabric.api_key) as client:
         assert [it.name for it in client.apps(limit=1)]
+
+
+def test_every_api_answers_as_the_client_reads_it(apps, fabric, tmp_path):
+    client = fabric.client
+    me = client.user()
+    assert client.update_user(first_name="Ada").first_name == "Ada"
+    assert [it.revoked for it in client.api_keys()] == [False]
+    client.save_secret("token", "hidden", name="Token")
+    assert [(it.id, it.secret_type) for it in client.secrets()] == [("token", "other")]
+    client.delete_secret("token")
+    assert client.engine("passthrough").name == "passthrough"
+    assert client.template("loud").app == "upper"
+    (tmp_path / "w.bin").write_bytes(b"w" * 9)
+    client.upload_to_cache(tmp_path / "w.bin", "models/w.bin")
+    assert [(it.name, it.size) for it in client.cache("models")] == [("w.bin", 9)]
+    client.delete_from_cache("models/w.bin")
+    assert client.rates().rates
+    before = client.balance().total_balance
+    coupon = client.create_coupon("WELCOME", Decimal("1.5"))
+    assert client.redeem(coupon.code).amount == Decimal("1.5")
+    client.grant(Decimal("2.00000001"), account_id=me.id)
+    assert client.balance().total_balance - before == Decimal("3.50000001")
+    assert client.transactions().total == 2
+    assert client.filter_transactions(Filter(field="transactionType", value="coupon")).total == 1
+    assert "coupon" in client.transactions_csv().lower()
+    made = client.create_user("bob", issue_key=True)
+    with Client(fabric.url, made.api_key) as bob, pytest.raises(ClientError) as refused:
+        bob.users()
+    assert refused.value.status == 403
+    assert made.user.id in [it.id for it in client.users()]
+    assert client.change_user(made.user.id, disabled=True).disabled
+    assert client.rotate_key().master_id
+    assert client.audit(limit=1).total > 0
+    assert client.info("auth").version.raw
+
+
+async def states_of(fabric, job_id: str) -> list[str]:
+    """Return the states of a draft that is run while somebody listens."""
+    states: list[str] = []
+    async with (
+        AsyncClient(fabric.url, fabric.api_key) as client,
+        asyncio.timeout(60),
+        aclosing(client.events(job_ids=[job_id], tasks=False)) as events,
+    ):
+        running = asyncio.ensure_future(run_soon(client, job_id))
+        while JobState.COMPLETE not in states:
+            states.append((await anext(events)).data["state"])
+        await running
+    return states
+
+
+async def run_soon(client: AsyncClient, job_id: str) -> None:
+    await asyncio.sleep(0.5)  # nothing tells when the listener is heard of
+    await client.run_job(job_id)
+
+
+def test_jobs_are_filtered_duplicated_and_told_of(apps, fabric, tmp_path):
+    client = fabric.client
+    draft = client.create_job(
+        {"app": "upper", "partitioner": "passthrough", "assembler": "passthrough", "name": "Warp"}
+    )
+    ends = {
+        "dataSource": {"dataSourceDescriptor": "bypass"},
+        "dataDestination": {"dataSourceDescriptor": "bucket"},
+    }
+    client.change_job(draft.id, "datasource", ends)
+    assert [it.id for it in client.filter_jobs(Filter(field="name", value="Warp"))] == [draft.id]
+    copy = client.duplicate_job(draft.id)
+    assert copy.state == JobState.NEW
+    assert copy.id != draft.id
+    assert asyncio.run(states_of(fabric, draft.id))[-1] == JobState.COMPLETE
+    [task] = client.tasks(draft.id)
+    assert client.task(draft.id, task.id).state == "Completed"
+    assert client.running_tasks([draft.id]) == {draft.id: 0}
+    assert client.download_logs(draft.id, tmp_path / "log").exists()
+    assert client.stats().total_jobs > 0
+    client.estimation(copy.id)
+    client.delete_job(copy.id)
 
 
 def test_listed_files_are_named_relative(apps, fabric, tmp_path):

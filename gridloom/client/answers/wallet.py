@@ -3,7 +3,7 @@
 import datetime as dt
 from decimal import Decimal
 
-from gridloom.client.answers.base import Answer, Member, chips, free, many, moment, one, text
+from gridloom.client.answers.base import Answer, Member, chips, free, many, moment, one, text, whole
 
 _NOTHING = Decimal(0)
 
@@ -48,6 +48,10 @@ class Coupon(Answer):
     id = text()
     code = text("", "code", "couponCode")
     amount = chips()
+    uses = whole()
+    used = whole()
+    created_at = moment()
+    expires_at = moment()
 
 
 class Rate(Answer):

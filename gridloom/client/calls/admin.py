@@ -53,16 +53,29 @@ def coupons(*, limit: int = 100, offset: int = 0) -> Talk[Page[Coupon]]:
     return (yield from fetch_page(Coupon, f"{_ADMIN}/coupons", paging(limit, offset)))
 
 
-def create_coupon(amount: Decimal, *, code: str = "", expires_at: datetime | None = None) -> Talk[Coupon]:
-    """Make a coupon; without a code the fabric thinks of one."""
-    body: Json = {"amount": str(amount)} | given(code=code, expiresAt=expires_at and expires_at.isoformat())
-    return unwrap(Coupon, (yield from call("POST", f"{_ADMIN}/coupons", body=body)), "coupon")
+def create_coupon(
+    code: str, amount: Decimal, *, uses: int = 1, expires_at: datetime | None = None
+) -> Talk[Coupon]:
+    """Make a coupon that so many accounts may redeem."""
+    body: Json = {"code": code, "amount": str(amount), "uses": uses}
+    body |= given(expiresAt=expires_at and expires_at.isoformat())
+    answer = yield from call("POST", f"{_ADMIN}/coupons", body=body)
+    return Coupon(answer)
 
 
-def grant(user_id: str, amount: Decimal, *, description: str = "") -> Talk[Transaction]:
-    """Give an account ByteChips."""
-    body: Json = {"accountId": user_id, "amount": str(amount)} | given(description=description)
-    return unwrap(Transaction, (yield from call("POST", f"{_ADMIN}/grants", body=body)), "transaction")
+def grant(
+    amount: Decimal,
+    *,
+    account_id: str = "",
+    user_name: str = "",
+    description: str = "",
+    notes: str = "",
+    reference: str = "",
+) -> Talk[Transaction]:
+    """Give an account, named by its id or its user's name, ByteChips; a `reference` is granted once only."""
+    named = given(accountId=account_id, userName=user_name, reference=reference)
+    body = {"amount": str(amount)} | named | given(description=description, notes=notes)
+    return Transaction((yield from call("POST", f"{_ADMIN}/grants", body=body)))
 
 
 def rotate_key() -> Talk[Rotation]:
