@@ -35,6 +35,11 @@ class Access:
         object.__setattr__(self, "url", _checked_url(self.url))
         object.__setattr__(self, "api_key", self.api_key.strip())
 
+    def kept_refresh_token(self) -> str:
+        """Return the profile's present refresh token, which another process may have renewed; "" without a profile."""
+        found = read_profiles().by_name.get(self.profile)
+        return found.refresh_token if found else ""
+
     def keep_refresh_token(self, renewed: str) -> None:
         """Put a renewed refresh token into the profile that the old one came from."""
         profiles = read_profiles()

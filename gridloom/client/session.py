@@ -15,6 +15,7 @@ from gridloom.errors import ClientError, Unreachable
 _RENEW_EARLY_S = 60.0
 _AWAY = frozenset({502, 503, 504})
 _TOO_MANY = 429
+_LOOK_AGAIN_S = 0.02
 _FIRST_PAUSE_S, _MOST_PAUSE_S = 0.1, 2.0
 
 NoteWait = Callable[[ClientError], None]
@@ -63,6 +64,7 @@ class Session:
         self._answered = False
         self._token, self._renew_at = access.access_token, 0.0
         self._refresh_token = access.refresh_token
+        self._renewing = False
 
     def conduct(self, talk: Talk[T]) -> Talk[T]:
         """Carry a conversation on: its calls become requests, failures of the network errors of ours."""
@@ -145,9 +147,15 @@ class Session:
         return bool(self._access.api_key or self._refresh_token)
 
     def _access_token(self) -> Talk[str]:
+        while self._renewing:  # a refresh token is good once: two conversations must not both use it
+            yield Sleep(seconds=_LOOK_AGAIN_S)
         now = time.monotonic()
         if self._renewable and now >= self._renew_at:
-            grant = yield from (self._exchange_key() if self._access.api_key else self._refresh())
+            self._renewing = True
+            try:
+                grant = yield from (self._exchange_key() if self._access.api_key else self._refresh())
+            finally:
+                self._renewing = False
             self._token = str(grant.get("token") or grant.get("access_token") or "")
             lifetime_s = float(grant.get("expiresIn") or grant.get("expires_in") or 0)
             self._renew_at = now + max(1.0, lifetime_s - _RENEW_EARLY_S)
@@ -162,6 +170,7 @@ class Session:
         )
 
     def _refresh(self) -> Talk[Json]:
+        self._refresh_token = self._access.kept_refresh_token() or self._refresh_token
         form = {
             "grant_type": "refresh_token",
             "refresh_token": self._refresh_token,

@@ -1,9 +1,11 @@
 """Tests of tokens, refusals and patience; every one with both clients."""
 
+import asyncio
+
 import httpx
 import pytest
 
-from gridloom.client import Access
+from gridloom.client import Access, AsyncClient
 from gridloom.errors import ClientError, Unreachable
 from gridloom.profiles import Profile, Profiles, read_profiles, write_profiles
 
@@ -122,6 +124,30 @@ def test_a_refresh_token_is_used_and_the_next_one_kept(script, connect, monkeypa
     assert b"grant_type=refresh_token&refresh_token=old" in script.seen[0].content
     assert script.seen[1].headers["Authorization"] == "a"
     assert read_profiles().get("office").refresh_token == "new"
+
+
+def test_a_refresh_token_that_another_process_renewed_is_taken_over(script, connect, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    write_profiles(Profiles(by_name={"office": Profile(url="http://fabric.test", refresh_token="newer")}))
+    script.answers = [{"access_token": "a", "expires_in": 3600}, JOB]
+    connect(access=Access(url="http://fabric.test", refresh_token="old", profile="office")).do("job", "j")
+    assert b"refresh_token=newer" in script.seen[0].content
+
+
+def test_conversations_at_the_same_time_renew_the_token_once(script):
+    script.answers = [{"access_token": "a", "expires_in": 3600, "refresh_token": "next"}, JOB, JOB, JOB]
+
+    async def slowly(request):
+        await asyncio.sleep(0.01)
+        return script(request)
+
+    async def three():
+        access, transport = Access(url="http://fabric.test", refresh_token="old"), httpx.MockTransport(slowly)
+        async with AsyncClient(access=access, transport=transport) as client:
+            await asyncio.gather(*(client.job("j") for _ in range(3)))
+
+    asyncio.run(three())
+    assert [it.url.path.rpartition("/")[2] for it in script.seen] == ["token", "j", "j", "j"]
 
 
 def test_a_given_token_is_used_as_it_is(script, connect):
