@@ -12,6 +12,7 @@ from datetime import datetime
 _AT = re.compile(rb'"state":"\w+","stateTimestamps":\{"\w+":"([^"]+)"')
 _COMPLETED = b'"state":"Completed"'
 _AT_ONCE = 50
+_TICK_S = 0.05
 _FILES = 8_192
 
 
@@ -52,9 +53,20 @@ async def _listen(host: str, port: int, token: str, number: int) -> None:
         await asyncio.gather(*(loop.create_connection(lambda ear=ear: ear, host, port) for ear in some))
         await asyncio.gather(*(ear.heard.wait() for ear in some))
     print("ready", flush=True)
+    lateness_ms: list[float] = []
+    clock = asyncio.create_task(_watch_clock(lateness_ms))
     await loop.run_in_executor(None, sys.stdin.readline)
     delays = [delay for ear in ears for delay in ear.delays_ms]
-    print(json.dumps({"delays_ms": delays, "completed": sum(ear.completed for ear in ears)}))
+    clock.cancel()
+    completed = sum(ear.completed for ear in ears)
+    print(json.dumps({"delays_ms": delays, "completed": completed, "lateness_ms": lateness_ms}))
+
+
+async def _watch_clock(lateness_ms: list[float]) -> None:
+    while True:
+        due = time.perf_counter() + _TICK_S
+        await asyncio.sleep(_TICK_S)
+        lateness_ms.append((time.perf_counter() - due) * 1e3)
 
 
 def main() -> None:
