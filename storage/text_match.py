@@ -7,6 +7,7 @@ from sqlalchemy import Boolean, Text, literal
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import ColumnElement, FunctionElement
 
+_ESCAPED = re.compile(r"\\.", re.DOTALL)
 _BACKSLASH = re.compile(r"\\(.?)", re.DOTALL)
 
 
@@ -15,7 +16,7 @@ def pattern_of(text: str) -> str:
     strict = _BACKSLASH.sub(
         lambda found: found[0] if found[1] and found[1] in "%_\\" else rf"\\{found[1]}", text
     )
-    return strict if "%" in strict.replace(r"\%", "") else f"%{strict}%"
+    return strict if "%" in _ESCAPED.sub("", strict) else f"%{strict}%"
 
 
 class matches(FunctionElement[bool]):  # noqa: N801 - reads as the SQL operator it is
