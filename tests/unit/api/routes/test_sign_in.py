@@ -1,13 +1,22 @@
 import jwt
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import select, update
 
+from api import passwords
 from api.mail import Mailer
 from gridloom.settings import Settings
 from storage.tables import one_time_codes
 from storage.tables import sessions as session_table
 
 ADA, PASSWORD = "ada@example.test", "correct horse battery"
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
 OPEN = pytest.mark.parametrize("settings", [{"open_signup": True}], indirect=True)
 
 
