@@ -10,7 +10,8 @@ from gridloom.states import JobState, Stage
 from scheduler import sweep as module
 from scheduler.sweep import sweep
 from storage.folder import FolderStore
-from storage.repositories import assembly, logs
+from storage.repositories import assembly
+from storage.repositories.logs import total_lines
 from tests.fixtures.log_lines import line, store_lines
 
 OLD, NOW = datetime.now(UTC) - timedelta(days=3), datetime.now(UTC)
@@ -54,12 +55,12 @@ def test_a_deleted_jobs_log_goes_too_even_when_its_bytes_went_before(fabric, sto
     store_lines(fabric.database, store, job_id, Stage.APP, [(0, 1, [line("printed")])])
     sweep(fabric.database, store, fabric.settings)
     with fabric.database.read() as connection:
-        assert logs.total_lines(connection, job_id) == 1
+        assert total_lines(connection, job_id) == 1
     fabric.set_job(job_id, deleted_at=datetime.now(UTC) + timedelta(seconds=1))
     assert sweep(fabric.database, store, fabric.settings) == 1
     assert keys(store) == set()
     with fabric.database.read() as connection:
-        assert logs.total_lines(connection, job_id) == 0
+        assert total_lines(connection, job_id) == 0
 
 
 def test_a_store_that_fails_is_tried_again_later(fabric, store, monkeypatch):
