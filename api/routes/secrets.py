@@ -56,6 +56,8 @@ def delete_secret(
     request_id: RequestIdDep,
 ) -> GenericResponse:
     """Delete a secret; tasks that run already keep it to their end."""
+    if not id.isprintable():  # PostgreSQL would not even take the question
+        raise NotFound(f"you have no secret {id!a} of type {secretType}")
     wanted = secretType.lower()
     if not context.writer.run(lambda connection: secrets.remove(connection, caller.account_id, wanted, id)):
         raise NotFound(f"you have no secret {id} of type {secretType}")

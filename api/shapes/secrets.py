@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from api.shapes.base import Shape
 
@@ -24,8 +24,13 @@ def _or_never(value: Any) -> Any:
     return None if value == "" else value
 
 
-def _aware(value: datetime) -> datetime:
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
+def _utc(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        return value.replace(tzinfo=UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("lies outside the years 1 to 9999") from None
 
 
 class Secret(Shape):
@@ -33,15 +38,20 @@ class Secret(Shape):
 
     id: Annotated[str, Field(min_length=1, max_length=_ID_CHARS), AfterValidator(_id)]
     secret_type: str
-    expires_at: Annotated[Annotated[datetime, AfterValidator(_aware)] | None, BeforeValidator(_or_never)] = (
-        None
-    )
+    expires_at: Annotated[Annotated[datetime, AfterValidator(_utc)] | None, BeforeValidator(_or_never)] = None
     access_key: str = Field("", max_length=_PARAM_CHARS)
     params: Annotated[
         dict[Annotated[str, Field(max_length=_PARAM_CHARS)], Annotated[str, Field(max_length=_PARAM_CHARS)]],
         Field(max_length=_PARAMS),
     ] = Field(default_factory=dict)
     name: str = Field("", max_length=_NAME_CHARS)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, content: Any) -> Any:
+        if not isinstance(content, dict):
+            return content
+        return {name: value for name, value in content.items() if value is not None}
 
 
 class SaveSecretRequest(Shape):

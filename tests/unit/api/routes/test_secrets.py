@@ -37,7 +37,9 @@ def test_a_secret_is_listed_without_its_key(ada, bob):
     assert listed(bob) == []
 
 
-@pytest.mark.parametrize("never", [{}, {"expiresAt": ""}, {"expiresAt": None}])
+@pytest.mark.parametrize(
+    "never", [{}, {"expiresAt": ""}, {"expiresAt": None, "accessKey": None, "params": None, "name": None}]
+)
 def test_an_expiry_that_is_left_open_is_never(ada, never):
     least = {"id": "a", "secretType": "gcp"}
     assert save(ada, least | never).status_code == 200
@@ -68,7 +70,8 @@ def test_others_secrets_are_as_if_they_were_not_there(ada, bob):
     theirs = bob.request("DELETE", "/v1/auth/secrets/s3/s3-secret")
     assert absent.status_code == theirs.status_code == 404
     assert theirs.json()["message"].replace("s3-secret", "s3-other") == absent.json()["message"]
-    assert ada.request("DELETE", "/v1/auth/secrets/nonsense/s3-secret").status_code == 404
+    for path in ("nonsense/s3-secret", "s3/%00", "%00/s3-secret", "s3/" + "x" * 3000):
+        assert ada.request("DELETE", f"/v1/auth/secrets/{path}").status_code == 404
     assert len(listed(ada)) == 1
 
 
@@ -89,6 +92,10 @@ def test_an_id_that_needs_escapes_can_be_deleted(ada, secret_id):
         ({"id": "a\u0000b"}, ""),
         ({"secretType": "azure"}, "secretType"),
         ({"expiresAt": "soon"}, "secret.expiresAt"),
+        ({"expiresAt": "0001-01-01T00:00:00+14:00"}, "secret.expiresAt"),
+        ({"expiresAt": "9999-12-31T23:59:59-14:00"}, "secret.expiresAt"),
+        ({"accessKey": 7}, "secret.accessKey"),
+        ({"id": None}, "secret.id"),
         ({"params": {"a": 1}}, "secret.params.a"),
         ({"name": "x" * 201}, "secret.name"),
     ],
