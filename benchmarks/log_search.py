@@ -20,6 +20,7 @@ from api.app import create_app
 from api.context import Context
 from api.packs import put_logs
 from benchmarks.figures import Figure
+from gridloom.event_log import configure
 from gridloom.ids import new_uuid
 from gridloom.log_frames import unpack
 from gridloom.logs import LogLine
@@ -39,6 +40,7 @@ _Json = dict[str, Any]
 
 def measure(*, quick: bool) -> list[Figure]:
     """Measure jobs of few long tasks and of many short ones, the latter also before their segments are merged."""
+    configure("critical")
     shrink = 20 if quick else 1
     figures: list[Figure] = []
     for tasks, lines in ((100, 10_000 // shrink), (10_000 // shrink, 100)):
