@@ -17,7 +17,7 @@ from engines.catalog import builtin_packages
 from gridloom.archives import pack_component, read_component
 from gridloom.ids import new_token
 from storage.migrate import take_setup_lock
-from storage.repositories import accounts, api_keys, wallet
+from storage.repositories import accounts, api_keys
 
 log = structlog.get_logger()
 
@@ -41,8 +41,7 @@ def first_account(context: Context) -> None:
 
     def create(connection: Connection) -> None:
         take_setup_lock(connection)
-        account_id = add_account(connection, USER_NAME, {"role": ADMIN})
-        wallet.open_account(connection, account_id, context.settings.signup_credits)
+        account_id = add_account(connection, context.settings, USER_NAME, {"role": ADMIN})
         api_keys.add(connection, account_id, name="first key", key_hash=hash_key(api_key))
 
     context.writer.run(create)

@@ -128,9 +128,7 @@ def account_of(context: Context, issuer: str, claims: dict[str, Any]) -> Account
     """
 
     def find(connection: Connection) -> Account | None:
-        account_id = _found(connection, issuer, claims) or _made(
-            connection, issuer, claims, may=context.settings.open_signup
-        )
+        account_id = _found(connection, issuer, claims) or _made(connection, context.settings, issuer, claims)
         return accounts.by_id(connection, account_id)
 
     try:
@@ -158,8 +156,8 @@ def _found(connection: Connection, issuer: str, claims: dict[str, Any]) -> str |
     return same.id
 
 
-def _made(connection: Connection, issuer: str, claims: dict[str, Any], *, may: bool) -> str:
-    if not may:
+def _made(connection: Connection, settings: Settings, issuer: str, claims: dict[str, Any]) -> str:
+    if not settings.open_signup:
         raise Forbidden("there is no account for you here; ask this fabric's operator for one")
     subject, email = str(claims["sub"]), _verified_email(claims)
     if len(subject) > _MOST_SUBJECT_CHARS:
@@ -172,7 +170,7 @@ def _made(connection: Connection, issuer: str, claims: dict[str, Any], *, may: b
         "first_name": str(claims.get("given_name", ""))[:100],
         "last_name": str(claims.get("family_name", ""))[:100],
     }
-    return add_account(connection, "", columns)
+    return add_account(connection, settings, "", columns)
 
 
 def _verified_email(claims: dict[str, Any]) -> str | None:

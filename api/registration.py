@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from api.context import Context
 from gridloom.errors import BadInput
+from gridloom.settings import Settings
 from storage.repositories import accounts, wallet
 from storage.repositories.accounts import Account
 from storage.repositories.components import BUILT_IN_USER
@@ -28,8 +29,7 @@ def register(context: Context, user_name: str, columns: Mapping[str, Any]) -> Ac
     """
 
     def create(connection: Connection) -> Account:
-        account_id = add_account(connection, user_name, columns)
-        wallet.open_account(connection, account_id, context.settings.signup_credits)
+        account_id = add_account(connection, context.settings, user_name, columns)
         row = accounts.by_id(connection, account_id)
         assert row is not None
         return row
@@ -40,8 +40,10 @@ def register(context: Context, user_name: str, columns: Mapping[str, Any]) -> Ac
         raise BadInput("the user name or the e-mail is taken", field="userName") from None
 
 
-def add_account(connection: Connection, user_name: str, columns: Mapping[str, Any]) -> str:
-    """Add an account and return its id; every account of this fabric is made here.
+def add_account(
+    connection: Connection, settings: Settings, user_name: str, columns: Mapping[str, Any]
+) -> str:
+    """Add an account with its wallet and return its id; every account of this fabric is made here.
 
     Raises:
         BadInput: when the user name or the e-mail is taken.
@@ -51,7 +53,9 @@ def add_account(connection: Connection, user_name: str, columns: Mapping[str, An
         raise BadInput("there is an account with this e-mail; sign in instead", field="email")
     name = user_name or _derived_name(connection, email or "")
     check_free(connection, name)
-    return accounts.create_account(connection, name, columns)
+    account_id = accounts.create_account(connection, name, columns)
+    wallet.open_account(connection, account_id, settings.signup_credits)
+    return account_id
 
 
 def check_free(connection: Connection, user_name: str, account_id: str = "") -> None:

@@ -7,7 +7,7 @@ from api import browser_sessions
 from api.deps import CallerDep, ContextDep, GateDep, RequestIdDep
 from api.json_route import JsonRoute
 from api.links import LinksDep
-from api.shapes.auth import AccessTokenRequest, AccessTokenResponse, Empty, SkipResponse
+from api.shapes.auth import AccessTokenRequest, AccessTokenResponse, SignOutRequest, SkipResponse
 from api.shapes.base import GenericResponse
 from api.tokens import LIFETIME_S
 from storage.repositories import credentials, sessions
@@ -29,7 +29,7 @@ def sign_out(
     gate: GateDep,
     caller: CallerDep,
     request_id: RequestIdDep,
-    _: Empty | None = None,
+    _: SignOutRequest | None = None,
 ) -> GenericResponse:
     """End the access token, and the session that it came from."""
     browser = browser_sessions.of_request(context, request)

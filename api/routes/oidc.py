@@ -21,7 +21,7 @@ from gridloom.errors import GridloomError, Unauthorized
 
 log = structlog.get_logger()
 
-router = APIRouter(tags=["Sign-in"])
+router = APIRouter(tags=["Sign-in"], include_in_schema=False)  # for browsers, not for clients
 
 _COOKIE = "gridloom_oidc"
 _PATH = f"{browser_sessions.PATH}/oidc"

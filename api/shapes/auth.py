@@ -25,7 +25,7 @@ class AccessTokenResponse(Shape):
     scope: str = ""
 
 
-class Empty(Shape):
+class SignOutRequest(Shape):
     """An empty object."""
 
 

@@ -77,7 +77,7 @@ def test_a_race_for_a_name_is_lost_with_the_same_answer(anonymous, monkeypatch):
         register(anonymous.context, "ada", {})
 
 
-def test_an_account_can_be_part_of_a_larger_transaction(anonymous):
-    account_id = anonymous.context.writer.run(lambda it: add_account(it, "ada", {"role": "admin"}))
+def test_an_account_can_be_part_of_a_larger_transaction(anonymous, settings):
+    account_id = anonymous.context.writer.run(lambda it: add_account(it, settings, "ada", {"role": "admin"}))
     with anonymous.context.database.read() as connection:
         assert accounts.by_id(connection, account_id).role == "admin"
