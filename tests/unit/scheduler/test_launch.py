@@ -1,6 +1,6 @@
 """A draft becomes a running job, once, with a process only where one is needed."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -9,6 +9,7 @@ from gridloom.ids import new_uuid
 from gridloom.sources import SourceSpec
 from gridloom.states import JobState, Stage, TaskState
 from scheduler import launch
+from storage.repositories import dispatch
 from tests.fixtures.fabric import plan_of, stage_of
 
 
@@ -53,3 +54,25 @@ def test_a_job_runs_once(fabric):
 def test_no_job_can_not_be_run(fabric):
     with pytest.raises(NotFound):
         fabric.write(launch.launch, new_uuid(), plan_of())
+
+
+@pytest.mark.parametrize("passthrough", [False, True])
+def test_nothing_of_a_job_is_handed_out_before_its_planned_start(fabric, passthrough):
+    plan = plan_of(
+        partitioner=stage_of(passthrough=passthrough),
+        source=SourceSpec(descriptor="bypass"),
+        job_timeout_s=60,
+    )
+    stage = Stage.APP if passthrough else Stage.PARTITION
+    start_at = datetime(2099, 1, 1, tzinfo=UTC)
+    later, past = (
+        fabric.run(plan, start_at=start_at),
+        fabric.run(plan, start_at=datetime(2020, 1, 1, tzinfo=UTC)),
+    )
+    with fabric.database.read() as connection:
+        assert dispatch.next_chunks(connection, later, stage, 5) == []
+        assert [row.chunk for row in dispatch.next_chunks(connection, past, stage, 5)] == [0]
+    row = fabric.job(later)
+    assert (row.started_at, row.deadline_at) == (start_at, start_at + timedelta(seconds=60))
+    assert row.submitted_at < start_at
+    assert fabric.job(past).started_at == fabric.job(past).submitted_at
