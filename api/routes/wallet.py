@@ -16,7 +16,7 @@ from api.shapes.wallet import (
     BalanceResponse,
     CsvResponse,
     ExchangeResponse,
-    LinkResponse,
+    PageLinkResponse,
     Rate,
     RatesResponse,
     RedeemRequest,
@@ -145,7 +145,7 @@ def get_usage(
 
 
 @router.post("/top_up", response_model_exclude_none=True)
-def top_up(body: TopUpRequest, context: ContextDep, caller: CallerDep) -> LinkResponse:
+def top_up(body: TopUpRequest, context: ContextDep, caller: CallerDep) -> PageLinkResponse:
     """Lead to the page where ByteChips are sold, if this fabric sells any."""
     settings = context.settings
     _check_currency(settings, body.currency, "currency")
@@ -153,13 +153,13 @@ def top_up(body: TopUpRequest, context: ContextDep, caller: CallerDep) -> LinkRe
     if amount < 0:
         raise BadInput("amount must not be negative", field="amount")
     chips = amount or money.rounded(Decimal(str(body.currency_amount)) / settings.chip_price)
-    return LinkResponse(url=_shop(settings, account=caller.account_id, amount=money.to_text(chips)))
+    return PageLinkResponse(url=_shop(settings, account=caller.account_id, amount=money.to_text(chips)))
 
 
 @router.get("/customer_portal", response_model_exclude_none=True)
-def get_customer_portal(context: ContextDep, caller: CallerDep) -> LinkResponse:
+def get_customer_portal(context: ContextDep, caller: CallerDep) -> PageLinkResponse:
     """Lead to the page where ByteChips are sold, if this fabric sells any."""
-    return LinkResponse(url=_shop(context.settings, account=caller.account_id))
+    return PageLinkResponse(url=_shop(context.settings, account=caller.account_id))
 
 
 def _shop(settings: Settings, **query: str) -> str:

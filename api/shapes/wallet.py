@@ -144,7 +144,7 @@ class TopUpRequest(Shape):
     currency_amount: Amount = Field(0, ge=0, le=1e9)
 
 
-class LinkResponse(Shape):
+class PageLinkResponse(Shape):
     """A page to open."""
 
     url: str
