@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, delete, exists, select
+from sqlalchemy import Connection, Select, String, Table, bindparam, delete, exists, select
 
 from storage.tables import accounts, api_keys, ended_tokens, sessions
 from storage.upsert import insert_into
@@ -31,16 +31,15 @@ class Credential:
 
 def key_by_hash(connection: Connection, key_hash: str) -> Credential | None:
     """Return the API key with this hash (SHA-256, hex)."""
-    return _one(connection, _KEYS.where(api_keys.c.key_hash == key_hash))
+    return _one(connection, _KEY_BY_HASH, wanted=key_hash)
 
 
 def of_token(
     connection: Connection, token_id: str, *, key_id: str = "", session_id: str = ""
 ) -> Credential | None:
     """Return the key or session of a token, or None when there is none or the token was signed out."""
-    query = _KEYS.where(api_keys.c.id == key_id) if key_id else _SESSIONS.where(sessions.c.id == session_id)
-    ended = exists().where(ended_tokens.c.id == token_id)
-    return _one(connection, query.where(~ended))
+    query = _KEY_OF_TOKEN if key_id else _SESSION_OF_TOKEN
+    return _one(connection, query, wanted=key_id or session_id, token=token_id)
 
 
 def end_token(connection: Connection, token_id: str, expires_at: datetime) -> None:
@@ -68,9 +67,14 @@ def _with_account(table: Table) -> Select[Any]:
     ).join_from(table, accounts)
 
 
-_KEYS, _SESSIONS = _with_account(api_keys), _with_account(sessions)
+# Built once: every exchange of a key and every new token asks one of these.
+_WANTED = bindparam("wanted", type_=String)
+_NOT_ENDED = ~exists().where(ended_tokens.c.id == bindparam("token", type_=String))
+_KEY_BY_HASH = _with_account(api_keys).where(api_keys.c.key_hash == _WANTED)
+_KEY_OF_TOKEN = _with_account(api_keys).where(api_keys.c.id == _WANTED, _NOT_ENDED)
+_SESSION_OF_TOKEN = _with_account(sessions).where(sessions.c.id == _WANTED, _NOT_ENDED)
 
 
-def _one(connection: Connection, query: Select[Any]) -> Credential | None:
-    row = connection.execute(query).mappings().first()
+def _one(connection: Connection, query: Select[Any], **values: str) -> Credential | None:
+    row = connection.execute(query, values).mappings().first()
     return Credential(**row) if row else None
