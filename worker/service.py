@@ -122,8 +122,7 @@ class WorkerService:
             capacity,
         )
         self._heartbeat: Heartbeat | None = None
-        self._draining = False
-        self._drain_lock = Lock()
+        self._draining, self._drain_lock = False, Lock()
         self._stopped = Event()
 
     def run(self) -> int:
