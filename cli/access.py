@@ -1,10 +1,12 @@
 """How commands reach the fabric: options, then what `gridloom.access` finds."""
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cli.output import note
+
 if TYPE_CHECKING:
+    from gridloom.access import Access as Found
     from gridloom.client import Client
     from gridloom.errors import ClientError
 
@@ -17,6 +19,17 @@ class Access:
 
     url: str = ""
     api_key: str = ""
+    profile: str = ""
+
+    def found(self) -> "Found":
+        """Find the fabric and a credential for it.
+
+        Raises:
+            SetupFailed: when nothing tells where the fabric is or which key to use.
+        """
+        from gridloom.access import find_access
+
+        return find_access(self.url, self.api_key, self.profile)
 
     def client(self, *, patience_s: float = 0.0) -> "Client":
         """Open a client.
@@ -24,12 +37,10 @@ class Access:
         Raises:
             SetupFailed: when nothing tells where the fabric is or which key to use.
         """
-        from gridloom.access import find_access
         from gridloom.client import Client
 
-        access = find_access(self.url, self.api_key)
-        return Client(access=access, patience_s=patience_s, on_wait=_note_wait)
+        return Client(access=self.found(), patience_s=patience_s, on_wait=_note_wait)
 
 
 def _note_wait(error: "ClientError") -> None:
-    sys.stderr.write(f"waiting for the fabric: {error.message}\n")
+    note(f"waiting for the fabric: {error.message}")

@@ -1,12 +1,16 @@
 """`gridloom app ...` and `gridloom engine ...`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
-from cli.output import AsJson, fields, show, table
+from cli.catalog import command_group
+from cli.output import AsJson, Wide, fields, rest_of, show, table
+from cli.questions import ask
 from cli.samples import EngineType, write_app, write_engine
+from cli.sharing import add_sharing
+from gridloom.errors import BadInput
 
 if TYPE_CHECKING:
     from gridloom.client import Kind
@@ -23,12 +27,8 @@ _SHOWN_AFTER = ("id", "hash", "isPublic", "userName", "createdAt", "updatedAt")
 
 _ONE = {"app": "an app", "engine": "an engine"}
 
-app = typer.Typer(
-    help="Apps: the code that runs on every chunk.", no_args_is_help=True, rich_markup_mode=None
-)
-engine = typer.Typer(
-    help="Engines: partitioners and assemblers.", no_args_is_help=True, rich_markup_mode=None
-)
+app = command_group("app")
+engine = command_group("engine")
 
 
 @app.command("new")
@@ -45,14 +45,14 @@ def new_app(name: Annotated[Path, typer.Argument(metavar="NAME")], *, as_json: A
 def new_engine(
     name: Annotated[Path, typer.Argument(metavar="NAME")],
     *,
-    kind: Annotated[EngineType, typer.Option("--type", help="What the engine does.")],
+    kind: Annotated[EngineType | None, typer.Option("--type", help="What the engine does.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a folder with a sample engine; nothing is uploaded.
 
     Example: gridloom engine new by-chapter --type partitioner
     """
-    write_engine(name, kind)
+    write_engine(name, kind or _asked_kind())
     show({"folder": str(name)}, f"{name}: upload it with gridloom engine push {name}", as_json=as_json)
 
 
@@ -103,6 +103,21 @@ def _add_reads(group: typer.Typer, kind: "Kind") -> None:
             found = client.component_status(kind, tag)
         show({"status": found}, found, as_json=as_json)
 
+    @group.command("pull", help=f"Download {one}'s folder.\n\nExample: gridloom {kind} pull shout@0.1")
+    def pull(
+        context: typer.Context,
+        tag: Tag,
+        folder: Annotated[
+            Path | None,
+            typer.Argument(metavar="[FOLDER]", help="A new folder; the name by default.", show_default=False),
+        ] = None,
+        *,
+        as_json: AsJson = False,
+    ) -> None:
+        into = folder or Path(tag.rpartition("/")[2].partition("@")[0])
+        _pull(context, kind, tag, into)
+        show({"folder": str(into)}, f"{tag} is in {into}", as_json=as_json)
+
     @group.command("list", help=f"List your {kind}s.\n\nExample: gridloom {kind} list")
     def list_all(
         context: typer.Context,
@@ -110,6 +125,7 @@ def _add_reads(group: typer.Typer, kind: "Kind") -> None:
         public: Public = False,
         limit: Limit = 100,
         offset: Offset = 0,
+        wide: Wide = False,
         as_json: AsJson = False,
     ) -> None:
         with context.obj.client() as client:
@@ -121,15 +137,31 @@ def _add_reads(group: typer.Typer, kind: "Kind") -> None:
             else ("name", "version", "type", "status", "description")
         )
         rows = [[it.get(title) for title in titles] for it in answer.get(f"{kind}s") or ()]
-        show(answer, table(titles, rows) + rest_of(answer), as_json=as_json)
+        show(answer, table(titles, rows, wide=wide) + rest_of(answer), as_json=as_json)
 
 
-def rest_of(answer: dict[str, Any]) -> str:
-    """Return a line that says how many more rows a list has, if it has."""
-    paging = answer.get("pagination") or {}
-    return (
-        f"\n({paging.get('total')} in all; --limit and --offset show more)" if paging.get("hasNext") else ""
-    )
+def _asked_kind() -> EngineType:
+    kinds = get_args(EngineType)
+    otherwise = f"say what the engine does: --type {' or --type '.join(kinds)}"
+    answer = ask(" or ".join(kinds), otherwise=otherwise)
+    for kind in kinds:
+        if answer and kind.startswith(answer.lower()):
+            found: EngineType = kind
+            return found
+    raise BadInput(otherwise)
+
+
+def _pull(context: typer.Context, kind: "Kind", tag: str, into: Path) -> None:
+    from gridloom.archives import unpack_component
+
+    if into.exists():
+        raise BadInput(f"{into} exists already")
+    with context.obj.client() as client:
+        archive = client.pull_component(kind, tag)
+    try:
+        unpack_component(archive, into)
+    except OSError as error:
+        raise BadInput(f"can't write {into}: {error.strerror}") from error
 
 
 def _tag(record: dict[str, Any]) -> str:
@@ -154,3 +186,5 @@ _add_changes(app, "app")
 _add_changes(engine, "engine")
 _add_reads(app, "app")
 _add_reads(engine, "engine")
+add_sharing(app, "app")
+add_sharing(engine, "engine")

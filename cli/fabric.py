@@ -27,6 +27,13 @@ def up(  # noqa: PLR0913 (one for each option)
         int,
         typer.Option(help="Port to listen on; 0 takes a free one.", envvar="GRIDLOOM_PORT", min=0, max=65535),
     ] = 8080,
+    behind_proxy: Annotated[
+        bool,
+        typer.Option(
+            help="A proxy in front ends TLS: listen on an address that others can reach.",
+            envvar="GRIDLOOM_BEHIND_PROXY",
+        ),
+    ] = False,
     slots: Annotated[
         int,
         typer.Option(
@@ -58,6 +65,7 @@ def up(  # noqa: PLR0913 (one for each option)
         "DATA_DIR": str((data_dir or default_dir()).expanduser().absolute()),
         "HOST": host,
         "PORT": str(port),
+        "BEHIND_PROXY": "true" if behind_proxy else "",
         "SLOTS": str(slots),
         "RUNNER": runner,
         "DATABASE_URL": database_url,

@@ -5,25 +5,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli import job_edits, job_lists, logs
 from cli.access import PATIENCE_S
-from cli.components import Limit, Offset, rest_of
+from cli.catalog import command_group
 from cli.drafts import Draft, make_job, read_config, read_params
-from cli.logs import in_words
-from cli.output import AsJson, complain, fields, say, show, show_line, table
-from cli.phases import phase_line, task_table
-from cli.progress import job_progress, label, transfer_progress
+from cli.output import AsJson, Wide, complain, fields, say, show, show_line, table
+from cli.phases import phase_line
+from cli.progress import job_progress, transfer_progress
 from cli.waiting import fetch_results
-from gridloom.ids import task_id
-from gridloom.states import JobState, Stage
 
 if TYPE_CHECKING:
     from gridloom.client import Client, Job, Result
 
-job = typer.Typer(
-    help="Jobs: create, run and watch them, fetch what they deliver.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+job = command_group("job")
 
 JobId = Annotated[str, typer.Argument(metavar="JOB_ID")]
 Origin = Annotated[
@@ -161,35 +155,15 @@ def get(context: typer.Context, job_id: JobId, *, as_json: AsJson = False) -> No
     show(found, fields(found | ends, (*_SHOWN, *_SHOWN_AFTER)), as_json=as_json)
 
 
-@job.command("list")
-def list_all(
-    context: typer.Context, *, limit: Limit = 20, offset: Offset = 0, as_json: AsJson = False
-) -> None:
-    """List your jobs, the newest first.
-
-    Example: gridloom job list --limit 5
-    """
-    with context.obj.client() as client:
-        answer = client.jobs(limit=limit, offset=offset).raw
-    rows = [_row(it) for it in answer.get("data") or ()]
-    show(answer, table(("id", "name", "state", "chunks", "created"), rows) + rest_of(answer), as_json=as_json)
-
-
-@job.command("tasks")
-def tasks(
-    context: typer.Context, job_id: JobId, *, limit: Limit = 20, offset: Offset = 0, as_json: AsJson = False
-) -> None:
-    """List a job's tasks and where their time went: queued, pulled, claimed, fetched, ran, stored.
-
-    Example: gridloom job tasks 5f2b6c1e-8c0f-4a53-9d0e-0a6c0e7c9f11 --limit 100
-    """
-    with context.obj.client() as client:
-        answer = client.tasks(job_id, limit=limit, offset=offset).raw
-    show(answer, task_table(answer.get("data") or ()) + rest_of(answer), as_json=as_json)
-
-
 @job.command("results")
-def results(context: typer.Context, job_id: JobId, *, output: Output = None, as_json: AsJson = False) -> None:
+def results(
+    context: typer.Context,
+    job_id: JobId,
+    *,
+    output: Output = None,
+    wide: Wide = False,
+    as_json: AsJson = False,
+) -> None:
     """List the files that a job delivered, and fetch them with --output.
 
     Example: gridloom job results 5f2b6c1e-8c0f-4a53-9d0e-0a6c0e7c9f11 --output result
@@ -200,53 +174,26 @@ def results(context: typer.Context, job_id: JobId, *, output: Output = None, as_
             text = f"{len(files)} files fetched\nResult: {output}"
         else:
             found = client.results(job_id)
-            text = table(("name", "link"), ((it.name, it.link) for it in found))
+            text = table(("name", "bytes", "link"), ((it.name, it.size, it.link) for it in found), wide=wide)
     show({"results": [it.raw for it in found], "output": output}, text, as_json=as_json)
 
 
-@job.command("logs")
-def logs(
+@job.command("download")
+def download(
     context: typer.Context,
     job_id: JobId,
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FOLDER]", help="Where to; the job's id by default.", show_default=False),
+    ] = None,
     *,
-    task: Annotated[int | None, typer.Option("--task", min=0, help="Only the task of this chunk.")] = None,
-    stage: Annotated[Stage | None, typer.Option("--stage", help="Only this stage.")] = None,
-    goes_on: Annotated[bool, typer.Option("--follow", help="Go on until the job has ended.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print what a job's tasks printed; with --json one line for each.
+    """Fetch the files that a job delivered.
 
-    Example: gridloom job logs 5f2b6c1e-8c0f-4a53-9d0e-0a6c0e7c9f11 --task 3 --follow
+    Example: gridloom job download 5f2b6c1e-8c0f-4a53-9d0e-0a6c0e7c9f11 result
     """
-    task_ids = () if task is None else (task_id(job_id, stage or Stage.APP, task),)
-    with context.obj.client(patience_s=PATIENCE_S) as client:
-        for line in client.log_lines(job_id, follow=goes_on, stage=stage, task_ids=task_ids):
-            if as_json:
-                show_line(line.raw)
-            else:
-                say(in_words(line))
-
-
-@job.command("abort")
-def abort(context: typer.Context, job_id: JobId, *, as_json: AsJson = False) -> None:
-    """Stop a job; a draft is deleted.
-
-    Example: gridloom job abort 5f2b6c1e-8c0f-4a53-9d0e-0a6c0e7c9f11
-    """
-    with context.obj.client() as client:
-        answer = client.abort_job(job_id).raw
-    show(answer, f"Job {job_id} aborted", as_json=as_json)
-
-
-@job.command("delete")
-def delete(context: typer.Context, job_id: JobId, *, as_json: AsJson = False) -> None:
-    """Remove a job from the lists; a running one is aborted first.
-
-    Example: gridloom job delete 5f2b6c1e-8c0f-4a53-9d0e-0a6c0e7c9f11
-    """
-    with context.obj.client() as client:
-        answer = client.delete_job(job_id).raw
-    show(answer, f"Job {job_id} deleted", as_json=as_json)
+    results(context, job_id, output=folder or Path(job_id), as_json=as_json)
 
 
 def _made(client: "Client", draft: Draft, *, quiet: bool) -> dict[str, Any]:
@@ -296,13 +243,6 @@ def _end(end: dict[str, Any] | None) -> str:
     return f"{(end or {}).get('dataSourceDescriptor', '')} {place}".strip()
 
 
-def _row(found: dict[str, Any]) -> list[object]:
-    done = (found.get("progress") or {}).get("completed", 0)
-    state = label(JobState(found["state"]))
-    return [
-        found["id"],
-        found.get("name"),
-        state,
-        f"{done}/{found.get('numChunks', 0)}",
-        found.get("createdAt"),
-    ]
+job_lists.add_lists(job)
+job_edits.add_edits(job)
+job.command("logs", help=logs.HELP.format(command="job logs"))(logs.logs)

@@ -7,59 +7,34 @@ from typing import Annotated
 
 import typer
 
-from cli import components, fabric, jobs, templates
 from cli.access import Access
-from cli.demo import demo
-from cli.output import AsJson, complain, show
+from cli.lazy_group import LazyGroup
+from cli.output import complain
 from gridloom.errors import GridloomError, Unreachable
 
 _HELP = """Run fan-out/fan-in jobs on your own machines.
 
-Commands find the fabric by --url and --api-key, then by GRIDLOOM_URL and GRIDLOOM_API_KEY, then by the credentials
-that gridloom up wrote.
+Commands find the fabric by --url and --api-key, or by --profile; then by GRIDLOOM_URL and GRIDLOOM_API_KEY, then by
+GRIDLOOM_PROFILE, then by the current profile (gridloom auth, gridloom config), then by the credentials that gridloom
+up wrote.
 
 \b
 Exit codes:
   0    done
   1    failed: an error, or the job failed
-  2    wrong usage
+  2    wrong usage, or a question that nobody is there to answer
   3    the fabric can't be reached
   130  interrupted
 """
 
 app = typer.Typer(
+    cls=LazyGroup,
     help=_HELP,
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"max_content_width": 120},
     rich_markup_mode=None,  # loading rich would double the time of --help
     pretty_exceptions_enable=False,
 )
-for name, command in (
-    ("up", fabric.up),
-    ("api", fabric.api),
-    ("scheduler", fabric.scheduler),
-    ("worker", fabric.worker),
-    ("demo", demo),
-):
-    app.command(name)(command)
-for name, group in (
-    ("app", components.app),
-    ("engine", components.engine),
-    ("template", templates.template),
-    ("job", jobs.job),
-):
-    app.add_typer(group, name=name)
-
-
-@app.command("version")
-def version(*, as_json: AsJson = False) -> None:
-    """Print the version.
-
-    Example: gridloom version
-    """
-    from gridloom.version import VERSION
-
-    show({"version": VERSION}, VERSION, as_json=as_json)
 
 
 def _print_version(wanted: bool) -> None:
@@ -75,7 +50,10 @@ def configure(
     context: typer.Context,
     *,
     url: Annotated[str, typer.Option(help="Where the fabric is.")] = "",
-    api_key: Annotated[str, typer.Option(help="Key of the account to use.")] = "",
+    api_key: Annotated[
+        str, typer.Option(help="Key of the account to use; others on this machine can see it.")
+    ] = "",
+    profile: Annotated[str, typer.Option(help="Profile to use instead of the current one.")] = "",
     _version: Annotated[
         bool,
         typer.Option(
@@ -87,7 +65,7 @@ def configure(
     ] = False,
 ) -> None:
     """Note how to reach the fabric."""
-    context.obj = Access(url=url, api_key=api_key)
+    context.obj = Access(url=url, api_key=api_key, profile=profile)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -7,7 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
+Wide = Annotated[bool, typer.Option("--wide", help="Print whole columns, however narrow the terminal is.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
+
+_STYLES = {
+    **dict.fromkeys(("complete", "completed", "active", "ok"), "green"),
+    **dict.fromkeys(("failed", "error", "revoked", "disabled"), "red"),
+    **dict.fromkeys(("aborted", "warn", "warning"), "yellow"),
+    **dict.fromkeys(("inactive", "new"), "dim"),
+}  #: colours of words in tables
 
 
 def show(document: Any, text: str, *, as_json: bool) -> None:
@@ -26,20 +34,41 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def complain(message: str) -> None:
-    """Print an error in one line."""
-    sys.stderr.write(f"error: {' '.join(message.split())}\n")
+def note(text: str) -> None:
+    """Print something beside the result: on standard error."""
+    sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 
 
-def table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Lay rows out in columns as wide as their widest cell."""
-    cells = [list(titles), *([clean(it) for it in row] for row in rows)]
+def complain(message: str) -> None:
+    """Print an error in one line."""
+    note(f"error: {' '.join(message.split())}")
+
+
+def table(titles: Sequence[str], rows: Iterable[Sequence[object]], *, wide: bool = False) -> str:
+    """Lay rows out in columns: as wide as their widest cell, or so narrow that they fit the terminal."""
+    cells = [[clean(it) for it in row] for row in rows]
+    if sys.stdout.isatty() and not wide:
+        return _fitted(titles, cells)
+    cells.insert(0, list(titles))
     widths = [max(len(row[column]) for row in cells) for column in range(len(titles))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in cells
     )
+
+
+def rest_of(answer: dict[str, Any]) -> str:
+    """Return a line that says how many more rows a list has, if it has."""
+    paging = answer.get("pagination") or {}
+    return (
+        f"\n({paging.get('total')} in all; --limit and --offset show more)" if paging.get("hasNext") else ""
+    )
+
+
+def moment(value: object) -> str:
+    """Return a time as the fabric gives it without parts of a second."""
+    return str(value or "")[:19].replace("T", " ")
 
 
 def fields(document: dict[str, Any], names: Sequence[str]) -> str:
@@ -57,3 +86,19 @@ def clean(value: object) -> str:
         else str("" if value is None else value)
     )
     return "".join(char if char.isprintable() else " " for char in text)
+
+
+def _fitted(titles: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for title in titles:
+        grid.add_column(title, no_wrap=True, overflow="ellipsis")
+    for row in cells:
+        grid.add_row(*(Text(cell, style=_STYLES.get(cell.lower(), "")) for cell in row))
+    console = Console()
+    with console.capture() as captured:
+        console.print(grid)
+    return captured.get().rstrip("\n")

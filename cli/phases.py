@@ -28,7 +28,7 @@ def phase_line(means: "PhaseMeans | None") -> str:
     return "  ".join(words.values())
 
 
-def task_table(tasks: Iterable[dict[str, Any]]) -> str:
+def task_table(tasks: Iterable[dict[str, Any]], *, wide: bool = False) -> str:
     """Return one line for each task: what became of it, and how long each phase took."""
     from gridloom.phases import PHASES
 
@@ -38,7 +38,7 @@ def task_table(tasks: Iterable[dict[str, Any]]) -> str:
         cells = [duration(took[name]) if name in took else "" for name in PHASES]
         shown = (task.get("chunkNumber"), task.get("state"), task.get("retries"), task.get("claim"))
         rows.append([*shown, *cells, task.get("errorMessage")])
-    return table(("chunk", "state", "retries", "claim", *PHASES, "error"), rows)
+    return table(("chunk", "state", "retries", "claim", *PHASES, "error"), rows, wide=wide)
 
 
 def duration(seconds: float) -> str:

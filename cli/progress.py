@@ -1,4 +1,4 @@
-"""Progress of jobs and transfers: a live bar on a terminal, plain lines every couple of seconds elsewhere."""
+"""Progress of jobs and transfers, on standard error: a live bar on a terminal, plain lines now and then elsewhere."""
 
 import sys
 import time
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from cli.output import say
+from cli.output import note
 from cli.phases import claimed
 from gridloom.states import JOB_ORDER, JobState
 
@@ -90,7 +90,7 @@ def job_progress(*, quiet: bool) -> Iterator[ShowJob]:
     """Yield what shows a job's progress each time it is called."""
     if quiet:
         yield lambda _: None
-    elif sys.stdout.isatty():
+    elif sys.stderr.isatty():
         yield from _live_job()
     else:
         yield _job_lines()
@@ -99,9 +99,10 @@ def job_progress(*, quiet: bool) -> Iterator[ShowJob]:
 @contextmanager
 def transfer_progress(title: str, size: int, *, quiet: bool) -> Iterator[ShowBytes]:
     """Yield what counts the bytes of a transfer; there is a bar on a terminal only."""
-    if quiet or not sys.stdout.isatty():
+    if quiet or not sys.stderr.isatty():
         yield lambda _: None
         return
+    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     columns = (
@@ -110,16 +111,30 @@ def transfer_progress(title: str, size: int, *, quiet: bool) -> Iterator[ShowByt
         DownloadColumn(),
         TransferSpeedColumn(),
     )
-    with Progress(*columns, transient=True) as bar:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=size or None)
         yield lambda moved: bar.advance(task, moved)
 
 
+@contextmanager
+def waiting(title: str, *, quiet: bool) -> Iterator[None]:
+    """Show that something goes on of which nobody knows how far it is."""
+    if quiet or not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(title):
+        yield
+
+
 def _live_job() -> Iterator[ShowJob]:
+    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
     pace = Pace()
-    with Progress(BarColumn(), TextColumn("{task.description}", markup=False)) as bar:
+    columns = (BarColumn(), TextColumn("{task.description}", markup=False))
+    with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=None)
 
         def show(job: "Job") -> None:
@@ -144,6 +159,6 @@ def _job_lines() -> ShowJob:
         new_stage = label(job.state) != shown.partition("  ")[0]
         if line != shown and (new_stage or now - shown_at >= _LINE_EVERY_S):
             shown, shown_at = line, now
-            say(line)
+            note(line)
 
     return show

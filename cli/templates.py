@@ -6,14 +6,26 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.components import Limit, Offset, Public, rest_of
-from cli.output import AsJson, show, table
+from cli.catalog import command_group
+from cli.components import Limit, Offset, Public
+from cli.output import AsJson, Wide, rest_of, show, table
 from cli.samples import write_template
+from cli.sharing import add_sharing
 from gridloom import lenient_json
 from gridloom.errors import BadInput
 
-template = typer.Typer(
-    help="Templates: an app with its engines and defaults.", no_args_is_help=True, rich_markup_mode=None
+template = command_group("template")
+
+_PUSHED = (
+    "id",
+    "description",
+    "app",
+    "partitioner",
+    "assembler",
+    "dataSource",
+    "dataDestination",
+    "params",
+    "config",
 )
 
 TemplateId = Annotated[str, typer.Argument(metavar="ID")]
@@ -55,6 +67,33 @@ def get(context: typer.Context, template_id: TemplateId, *, as_json: AsJson = Fa
     show(record, json.dumps(record, indent=2, ensure_ascii=False), as_json=as_json)
 
 
+@template.command("pull")
+def pull(
+    context: typer.Context,
+    template_id: TemplateId,
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="A new file; ID.json by default.", show_default=False),
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Write a template as it could be pushed again.
+
+    Example: gridloom template pull shout-template shout.json
+    """
+    target = file or Path(f"{template_id.rpartition('/')[2]}.json")
+    with context.obj.client() as client:
+        record = client.template(template_id).raw
+    body = {name: record[name] for name in _PUSHED if record.get(name) not in (None, "", {})}
+    try:
+        with target.open("x") as opened:
+            opened.write(json.dumps(body, indent=2, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise BadInput(f"can't write {target}: {error.strerror}") from None
+    show({"file": str(target)}, f"{template_id} is in {target}", as_json=as_json)
+
+
 @template.command("list")
 def list_all(
     context: typer.Context,
@@ -62,6 +101,7 @@ def list_all(
     public: Public = False,
     limit: Limit = 100,
     offset: Offset = 0,
+    wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
     """List your templates.
@@ -72,7 +112,10 @@ def list_all(
         answer = client.templates(limit=limit, offset=offset, public=public).raw
     titles = ("id", "app", "partitioner", "assembler", "description")
     rows = [[it.get(title) for title in titles] for it in answer.get("templates") or ()]
-    show(answer, table(titles, rows) + rest_of(answer), as_json=as_json)
+    show(answer, table(titles, rows, wide=wide) + rest_of(answer), as_json=as_json)
+
+
+add_sharing(template, "template")
 
 
 def read_template(file: Path) -> dict[str, Any]:

@@ -5,12 +5,13 @@ the current profile, the credentials that `gridloom up` wrote.
 """
 
 import os
+import time
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from gridloom import local_fabric
 from gridloom.errors import ClientError, SetupFailed
-from gridloom.profiles import read_profiles, write_profiles
+from gridloom.profiles import Profile, read_profiles, write_profiles
 
 CLIENT_ID = "gridloom-cli"
 
@@ -35,17 +36,21 @@ class Access:
         object.__setattr__(self, "url", _checked_url(self.url))
         object.__setattr__(self, "api_key", self.api_key.strip())
 
-    def kept_refresh_token(self) -> str:
-        """Return the profile's present refresh token, which another process may have renewed; "" without a profile."""
-        found = read_profiles().by_name.get(self.profile)
-        return found.refresh_token if found else ""
+    def kept(self) -> Profile | None:
+        """Return the profile as it is now, since another process may have renewed its tokens; None without one."""
+        return read_profiles().by_name.get(self.profile)
 
-    def keep_refresh_token(self, renewed: str) -> None:
-        """Put a renewed refresh token into the profile that the old one came from."""
+    def keep(self, *, refresh_token: str, access_token: str, lifetime_s: float) -> None:
+        """Put renewed tokens into the profile that the old ones came from."""
         profiles = read_profiles()
-        if self.profile in profiles.by_name:
-            profile = replace(profiles.get(self.profile), refresh_token=renewed)
-            write_profiles(profiles.having(self.profile, profile))
+        if found := profiles.by_name.get(self.profile):
+            renewed = replace(
+                found,
+                refresh_token=refresh_token,
+                access_token=access_token,
+                access_until=time.time() + lifetime_s,
+            )
+            write_profiles(profiles.having(self.profile, renewed))
 
 
 def find_access(url: str = "", api_key: str = "", profile: str = "") -> Access:
@@ -69,8 +74,36 @@ def find_access(url: str = "", api_key: str = "", profile: str = "") -> Access:
         )
     # A key belongs to one fabric: the one that is known is not sent to another URL.
     if url and url.rstrip("/") != known.url:
+        other = None if profile else _profile_of(url.rstrip("/"))
+        if other and not api_key:
+            return other
         raise SetupFailed(f"there is no API key for {url}: set GRIDLOOM_API_KEY")
     return Access(url=known.url, api_key=api_key) if api_key else known
+
+
+def find_url(profile: str = "") -> str:
+    """Find the fabric alone, for calls that need no credential.
+
+    Raises:
+        SetupFailed: when nothing tells where it is.
+    """
+    if not profile and (url := os.environ.get("GRIDLOOM_URL", "")):
+        return url
+    known, source = _known(profile)
+    if known is None:
+        raise SetupFailed(f"no fabric is known: say --url, or set GRIDLOOM_URL (looked for {source})")
+    return known.url
+
+
+def _profile_of(url: str) -> Access | None:
+    for name, found in read_profiles().by_name.items():
+        if found.url == url and (found.api_key or found.refresh_token):
+            return _access_of(name, found)
+    return None
+
+
+def _access_of(name: str, found: Profile) -> Access:
+    return Access(url=found.url, api_key=found.api_key, refresh_token=found.refresh_token, profile=name)
 
 
 def _known(name: str) -> tuple[Access | None, str]:
@@ -78,11 +111,7 @@ def _known(name: str) -> tuple[Access | None, str]:
     profiles = read_profiles()
     chosen = name or os.environ.get("GRIDLOOM_PROFILE", "") or profiles.current
     if chosen:
-        found = profiles.get(chosen)
-        access = Access(
-            url=found.url, api_key=found.api_key, refresh_token=found.refresh_token, profile=chosen
-        )
-        return access, chosen
+        return _access_of(chosen, profiles.get(chosen)), chosen
     folder = local_fabric.current_dir()
     local = local_fabric.read_credentials(folder)
     access_or_none = Access(url=local["url"], api_key=local["apiKey"]) if local else None

@@ -5,10 +5,12 @@
 A profile has a URL and an API key or a refresh token.
 """
 
+import fcntl
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import IO, Any
 
 import platformdirs
 
@@ -23,6 +25,8 @@ class Profile:
     url: str
     api_key: str = field(default="", repr=False)
     refresh_token: str = field(default="", repr=False)
+    access_token: str = field(default="", repr=False)  #: what the refresh token last gave
+    access_until: float = 0.0  #: when that ends, in seconds since 1970
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +71,13 @@ class Profiles:
         return replace(self, current=name)
 
 
-_WIRE = {"url": "url", "api_key": "apiKey", "refresh_token": "refreshToken"}
+_WIRE = {
+    "url": "url",
+    "api_key": "apiKey",
+    "refresh_token": "refreshToken",
+    "access_token": "accessToken",
+    "access_until": "accessUntil",  # the only one that is a number
+}
 
 
 def config_file() -> Path:
@@ -84,10 +94,7 @@ def read_profiles() -> Profiles:
     path = config_file()
     try:
         found = json.loads(path.read_text())
-        by_name = {
-            str(name): Profile(**{ours: str(it.get(wire) or "") for ours, wire in _WIRE.items()})
-            for name, it in (found.get("profiles") or {}).items()
-        }
+        by_name = {str(name): _profile(it) for name, it in (found.get("profiles") or {}).items()}
         return Profiles(current=str(found.get("current") or ""), by_name=by_name)
     except FileNotFoundError:
         return Profiles()
@@ -112,3 +119,29 @@ def write_profiles(profiles: Profiles) -> None:
         write_private(path, json.dumps(document, indent=2) + "\n")
     except OSError as error:
         raise SetupFailed(f"can't write {path}: {error.strerror}") from error
+
+
+def try_lock() -> IO[bytes] | None:
+    """Lock the profiles against other processes until the returned file is closed; None while another has them.
+
+    Raises:
+        SetupFailed: when there is no place for the lock.
+    """
+    path = config_file().with_name("lock")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = path.open("ab")
+    except OSError as error:
+        raise SetupFailed(f"can't write {path}: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    return lock
+
+
+def _profile(members: Mapping[str, Any]) -> Profile:
+    texts = {ours: str(members.get(wire) or "") for ours, wire in _WIRE.items()}
+    until = float(texts.pop("access_until") or 0)
+    return Profile(**texts, access_until=until)

@@ -11,6 +11,7 @@ from gridloom.client.refusals import read, refuse
 from gridloom.client.steps import Bear, Call, Json, Read, Send, Sleep, Step, T, Talk
 from gridloom.client.web import httpx
 from gridloom.errors import ClientError, Unreachable
+from gridloom.profiles import try_lock
 
 _RENEW_EARLY_S = 60.0
 _AWAY = frozenset({502, 503, 504})
@@ -65,6 +66,7 @@ class Session:
         self._token, self._renew_at = access.access_token, 0.0
         self._refresh_token = access.refresh_token
         self._renewing = False
+        self._taken_over = False  #: the token is one that another process got, some time ago
 
     def conduct(self, talk: Talk[T]) -> Talk[T]:
         """Carry a conversation on: its calls become requests, failures of the network errors of ours."""
@@ -120,7 +122,7 @@ class Session:
     def _once(self, call: Call) -> Talk[httpx.Response]:
         fresh = not call.signed or not self._renewable or time.monotonic() >= self._renew_at
         response = yield from self._request(call)
-        if response.status_code == httpx.codes.UNAUTHORIZED and not fresh:
+        if response.status_code == httpx.codes.UNAUTHORIZED and (not fresh or self._taken_over):
             self._renew_at = 0.0
             response = yield from self._request(call)
         refuse(response)
@@ -170,7 +172,28 @@ class Session:
         )
 
     def _refresh(self) -> Talk[Json]:
-        self._refresh_token = self._access.kept_refresh_token() or self._refresh_token
+        """Renew the token, or take over what another process renewed; only one of them may use a refresh token."""
+        if not self._access.profile:
+            return (yield from self._use_refresh_token())
+        while (lock := try_lock()) is None:
+            yield Sleep(seconds=_LOOK_AGAIN_S)
+        with lock:
+            kept = self._access.kept()
+            if kept:
+                self._refresh_token = kept.refresh_token or self._refresh_token
+                left_s = kept.access_until - time.time()
+                self._taken_over = left_s > _RENEW_EARLY_S and kept.access_token not in ("", self._token)
+                if self._taken_over:
+                    return {"access_token": kept.access_token, "expires_in": left_s}
+            grant = yield from self._use_refresh_token()
+            self._access.keep(
+                refresh_token=self._refresh_token,
+                access_token=str(grant.get("access_token") or ""),
+                lifetime_s=float(grant.get("expires_in") or 0),
+            )
+            return grant
+
+    def _use_refresh_token(self) -> Talk[Json]:
         form = {
             "grant_type": "refresh_token",
             "refresh_token": self._refresh_token,
@@ -179,10 +202,7 @@ class Session:
         url = f"{self.url}/v1/auth/oauth2/token"
         grant = read((yield from self._reach(Send(method="POST", url=url, form=form))))
         # The fabric may hand out another refresh token each time, and then takes the old one no more.
-        renewed = str(grant.get("refresh_token") or self._refresh_token)
-        if renewed != self._refresh_token:
-            self._refresh_token = renewed
-            self._access.keep_refresh_token(renewed)
+        self._refresh_token = str(grant.get("refresh_token") or self._refresh_token)
         return grant
 
     def _reach(self, step: Step) -> Talk[Any]:

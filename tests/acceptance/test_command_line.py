@@ -73,7 +73,7 @@ def test_engines_of_ones_own_and_an_abort(gridloom, tmp_path):
     (tmp_path / "whisper/app/main.py").write_text("import time\ntime.sleep(600)\n")
     gridloom("app", "push", "whisper")
     job_id = json.loads(gridloom("job", "run", "cut-and-join", "--input", "notes.txt", "--json"))["id"]
-    gridloom("job", "abort", job_id)
+    gridloom("job", "abort", job_id, "--yes")
     ended = gridloom("job", "watch", job_id, code=1)
     assert "was aborted" in ended
 

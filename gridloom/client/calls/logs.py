@@ -79,16 +79,23 @@ def log_lines(  # noqa: PLR0913 (one for each condition)
         after_id = page.next_id
 
 
-def download_logs(
-    job_id: str, to: Path, *, form: Literal["text", "jsonl"] = "text", on_bytes: BytesMoved = ignore_bytes
+def download_logs(  # noqa: PLR0913 (one for each condition)
+    job_id: str,
+    to: Path,
+    *,
+    form: Literal["text", "jsonl"] = "text",
+    on_bytes: BytesMoved = ignore_bytes,
+    stage: Stage | None = None,
+    task_ids: Sequence[str] = (),
+    search: str = "",
+    levels: Sequence[str] = (),
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> Talk[Path]:
-    """Write all of a job's log lines that there are by now into the file `to`."""
+    """Write those of a job's log lines that there are by now and that meet the conditions into the file `to`."""
     path = path_of(_JOBS, job_id, "logs", "download")
-    return (
-        yield from write_whole(
-            to, Call(method="GET", path=path, query={"format": form}, streams=True), on_bytes
-        )
-    )
+    query = _conditions(stage, task_ids, search, levels, since, until) | {"format": form}
+    return (yield from write_whole(to, Call(method="GET", path=path, query=query, streams=True), on_bytes))
 
 
 def _conditions(

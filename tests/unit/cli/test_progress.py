@@ -86,7 +86,7 @@ def test_lines_come_at_a_new_stage_and_not_for_each_poll(capsys):
             view(JobState.MERGING),
         ):
             show(job)
-    assert [line.partition("  ")[0] for line in capsys.readouterr().out.splitlines()] == [
+    assert [line.partition("  ")[0] for line in capsys.readouterr().err.splitlines()] == [
         "Started",
         "Running tasks",
         "Assembling",
@@ -94,13 +94,13 @@ def test_lines_come_at_a_new_stage_and_not_for_each_poll(capsys):
 
 
 def test_a_terminal_gets_a_bar(capsys, monkeypatch):
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     with job_progress(quiet=False) as show:
         show(view(completed=1, total=9, chunks=9))
-    assert "Running tasks  1/9 chunks" in capsys.readouterr().out
+    assert "Running tasks  1/9 chunks" in capsys.readouterr().err
 
 
 def test_nothing_is_said_when_quiet(capsys):
     with job_progress(quiet=True) as show:
         show(view())
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr() == ("", "")
