@@ -12,34 +12,39 @@ from gridloom.local_fabric import default_dir
 Runner = Literal["auto", "docker", "bubblewrap", "process", "mock"]
 
 
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of all that the fabric owns.",
+        envvar="GRIDLOOM_DATA_DIR",
+        show_default="~/.local/share/gridloom",
+    ),
+]
+Host = Annotated[str, typer.Option(help="Address to listen on.", envvar="GRIDLOOM_HOST")]
+Port = Annotated[
+    int,
+    typer.Option(help="Port to listen on; 0 takes a free one.", envvar="GRIDLOOM_PORT", min=0, max=65535),
+]
+BehindProxy = Annotated[
+    bool,
+    typer.Option(
+        help="A proxy in front ends TLS: listen on an address that others can reach.",
+        envvar="GRIDLOOM_BEHIND_PROXY",
+    ),
+]
+Slots = Annotated[
+    int,
+    typer.Option(help="Tasks of one core at a time; 0: the machine's cores.", envvar="GRIDLOOM_SLOTS", min=0),
+]
+
+
 def up(  # noqa: PLR0913 (one for each option)
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of all that the fabric owns.",
-            envvar="GRIDLOOM_DATA_DIR",
-            show_default="~/.local/share/gridloom",
-        ),
-    ] = None,
+    data_dir: DataDir = None,
     *,
-    host: Annotated[str, typer.Option(help="Address to listen on.", envvar="GRIDLOOM_HOST")] = "127.0.0.1",
-    port: Annotated[
-        int,
-        typer.Option(help="Port to listen on; 0 takes a free one.", envvar="GRIDLOOM_PORT", min=0, max=65535),
-    ] = 8080,
-    behind_proxy: Annotated[
-        bool,
-        typer.Option(
-            help="A proxy in front ends TLS: listen on an address that others can reach.",
-            envvar="GRIDLOOM_BEHIND_PROXY",
-        ),
-    ] = False,
-    slots: Annotated[
-        int,
-        typer.Option(
-            help="Tasks of one core at a time; 0: the machine's cores.", envvar="GRIDLOOM_SLOTS", min=0
-        ),
-    ] = 0,
+    host: Host = "127.0.0.1",
+    port: Port = 8080,
+    behind_proxy: BehindProxy = False,
+    slots: Slots = 0,
     runner: Annotated[Runner, typer.Option(help="How scripts run.", envvar="GRIDLOOM_RUNNER")] = "auto",
     database_url: Annotated[
         str, typer.Option(help="Instead of SQLite in the data folder.", envvar="GRIDLOOM_DATABASE_URL")
@@ -71,7 +76,7 @@ def up(  # noqa: PLR0913 (one for each option)
         "DATABASE_URL": database_url,
         "BROKER_URL": broker_url,
     }
-    for name in ("DATABASE_URL", "BROKER_URL"):
+    for name in ("DATABASE_URL", "BROKER_URL", "BEHIND_PROXY"):
         os.environ.pop(f"GRIDLOOM_{name}", None)
     os.environ.update({f"GRIDLOOM_{name}": value for name, value in settings.items() if value})
     # A fresh interpreter: the supervisor stays, what the command line loaded does not.

@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,12 +20,15 @@ from cli.supervisor import ChildSpec, Supervisor
 from cli.valkey import remove_socket_folder, valkey_spec
 from gridloom.errors import SetupFailed
 from gridloom.local_fabric import CREDENTIALS, default_dir, refresh_url, remember
+from gridloom.net_guard import check_bind
 
 _WORKER_GRACE_S = 1.2  #: on top of the time that it lets tasks finish
 _SCHEDULER_GRACE_S = 0.7
 _API_GRACE_S = 0.8
 _PORT_PATIENCE_S = 1.5  #: a killed predecessor may hold the port for a moment
 _RUNNER = re.compile(r"\bevent=worker_ready\b.*\brunner=(\S+)")
+_TLS = ("GRIDLOOM_TLS_CERT", "GRIDLOOM_TLS_KEY")
+_TRUE = ("1", "true", "yes", "on", "t", "y")
 _MASTER_KEYS = ("GRIDLOOM_MASTER_KEY", "GRIDLOOM_MASTER_KEY_FILE")
 _SECRET = ("GRIDLOOM_SECRET_KEY", "GRIDLOOM_JOIN_TOKEN", "GRIDLOOM_DATABASE_URL", *_MASTER_KEYS)
 
@@ -37,12 +40,19 @@ class Place:
     data_dir: Path
     host: str
     port: int
+    tls: bool = False
+    named_url: str = ""  #: the operator's word for it, such as one with the certificate's name
+
+    @property
+    def near_host(self) -> str:
+        """The address under which this machine reaches it."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
 
     @property
     def url(self) -> str:
         """The URL under which this machine reaches it."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        host = f"[{self.near_host}]" if ":" in self.near_host else self.near_host
+        return self.named_url or f"{'https' if self.tls else 'http'}://{host}:{self.port}"
 
 
 class Console:
@@ -71,9 +81,17 @@ def main() -> int:
 
 def _serve(*, as_json: bool, noted: bool) -> int:
     folder = default_dir().absolute()
-    lock = prepare(folder)
     host, port = os.environ.get("GRIDLOOM_HOST", "127.0.0.1"), int(os.environ.get("GRIDLOOM_PORT", "8080"))
-    place = Place(data_dir=folder, host=host, port=usable_port(host, port))
+    tls = all(os.environ.get(name) for name in _TLS)
+    check_bind(host, tls=tls, behind_proxy=os.environ.get("GRIDLOOM_BEHIND_PROXY", "").lower() in _TRUE)
+    lock = prepare(folder)
+    place = Place(
+        data_dir=folder,
+        host=host,
+        port=usable_port(host, port),
+        tls=tls,
+        named_url=os.environ.get("GRIDLOOM_CONTROL_URL", "").rstrip("/"),
+    )
     console = Console()
 
     def announce() -> None:
@@ -154,18 +172,36 @@ def usable_port(host: str, port: int) -> int:
 
 def answers_ready(place: Place) -> Callable[[], bool]:
     """Return a check that tells whether the control plane says it is ready."""
-    host = place.url.removeprefix("http://").rpartition(":")[0].strip("[]")
+    host = place.near_host
     request = f"GET /readyz HTTP/1.0\r\nHost: {host}\r\n\r\n".encode()
+    wrapped = _unverified() if place.tls else _as_it_is
 
     def check() -> bool:
         try:
-            with socket.create_connection((host, place.port), timeout=1) as link:
-                link.sendall(request)
-                return b" 200 " in link.recv(32)
+            with (
+                socket.create_connection((host, place.port), timeout=1) as link,
+                wrapped(link) as channel,
+            ):
+                channel.sendall(request)
+                return b" 200 " in channel.recv(32)
         except OSError:
             return False
 
     return check
+
+
+def _as_it_is(link: socket.socket) -> AbstractContextManager[socket.socket]:
+    return nullcontext(link)
+
+
+def _unverified() -> Callable[[socket.socket], AbstractContextManager[socket.socket]]:
+    """Return what speaks TLS over a link: to this machine, whose certificate is for another name."""
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket
 
 
 def _part(

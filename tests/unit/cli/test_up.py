@@ -4,17 +4,21 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from cli.up import Console, Place, answers_ready, specs, usable_port
 from gridloom.errors import SetupFailed
+from tests.fixtures.certificates import write_certificate
 
 ROOT = Path(__file__).parents[3]
 API = """
@@ -72,6 +76,27 @@ def running(command):
             yield process, json.loads(process.stdout.readline())
         finally:
             process.kill()
+
+
+class Ready(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def running_server(server):
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def pids_in(stderr):
@@ -192,3 +217,46 @@ def test_only_the_control_plane_is_told_of_the_master_keys(tmp_path, monkeypatch
     assert names == {"api": {"GRIDLOOM_MASTER_KEY"}, "scheduler": set(), "worker": set()}
     assert env["GRIDLOOM_MASTER_KEY"] == "a:b"
     assert "GRIDLOOM_MASTER_KEY" not in os.environ
+
+
+def test_an_address_that_others_reach_is_refused_at_once_without_tls(command, tmp_path):
+    command["args"] += ["--host", "0.0.0.0"]
+    ended = subprocess.run(**command, capture_output=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: others can reach 0.0.0.0 (GRIDLOOM_HOST)")
+    assert ended.stderr.count("\n") == 1
+    assert not (tmp_path / "d").exists()
+
+
+def test_behind_a_proxy_any_address_will_do(command):
+    command["args"] += ["--host", "0.0.0.0", "--behind-proxy"]
+    with running(command) as (_, ready):
+        assert ready["url"].startswith("http://127.0.0.1:")
+
+
+def test_with_a_certificate_the_url_is_a_secure_one(tmp_path):
+    place = Place(data_dir=tmp_path, host="0.0.0.0", port=443, tls=True)
+    assert place.url == "https://127.0.0.1:443"
+    named = Place(data_dir=tmp_path, host="0.0.0.0", port=443, tls=True, named_url="https://fabric.test")
+    assert named.url == "https://fabric.test"
+    assert named.near_host == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("named", "told"), [("", "https://127.0.0.1:80"), ("https://f.test", "https://f.test")]
+)
+def test_workers_are_told_the_name_in_the_certificate(tmp_path, monkeypatch, named, told):
+    monkeypatch.setenv("GRIDLOOM_BROKER_URL", "redis://elsewhere:6379/0")
+    place = Place(data_dir=tmp_path, host="127.0.0.1", port=80, tls=True, named_url=named)
+    assert {it.env["GRIDLOOM_CONTROL_URL"] for it in specs(place, Console())} == {told}
+
+
+def test_readiness_is_asked_over_tls_whatever_name_the_certificate_has(tmp_path):
+    certificate, key = write_certificate(tmp_path, "fabric.test")
+    server = HTTPServer(("127.0.0.1", 0), Ready)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    with running_server(server):
+        secure = Place(data_dir=tmp_path, host="127.0.0.1", port=server.server_port, tls=True)
+        assert answers_ready(secure)() is True
