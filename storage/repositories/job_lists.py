@@ -1,7 +1,7 @@
 """Pages of an owner's jobs: in any order offered, filtered by what is offered, as fast with 100,000 jobs as with ten."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Column, Connection, Row, Select, func, select
@@ -104,9 +104,12 @@ def page(connection: Connection, owner_id: str, span: Span, filters: Sequence[Fi
     if filters:
         # SQLite would follow the order's own index and look up every row for the filter.
         mine = apply(mine, filters, FIELDS).with_hint(jobs, "INDEXED BY ix_jobs_by_created_at", "sqlite")
-    total = _count(connection, mine)
+    keys = list(dict.fromkeys((ORDERS[name], jobs.c.created_at, jobs.c.id)))
     # Ids first: rows are wide, and all but one page of them would be read for nothing.
-    ids = _ordered(connection, mine, ORDERS[name], span) if span.offset < total else []
+    ids = _first(connection, mine, keys, span) if not span.offset else []
+    total = len(ids) if not span.offset and len(ids) < span.limit else _count(connection, mine)
+    if 0 < span.offset < total:
+        ids = _later(connection, mine, keys, span, total)
     rows = {row.id: row for row in connection.execute(select(*SHOWN).where(jobs.c.id.in_(ids)))}
     return JobPage(rows=[rows[job_id] for job_id in ids if job_id in rows], total=total)
 
@@ -131,21 +134,48 @@ def sums_by_state(connection: Connection, owner_id: str) -> dict[str, Sums]:
     return {row.state: Sums(jobs=row.jobs, tasks=int(row.tasks), price=int(row.price)) for row in found}
 
 
-def _ordered(connection: Connection, mine: Select[Any], column: Column[Any], span: Span) -> list[str]:
-    keys = dict.fromkeys((column, jobs.c.created_at, jobs.c.id))
-    ordered = mine.order_by(*(key.desc() if span.descending else key.asc() for key in keys))
-    if not column.nullable:
-        return _ids(connection, ordered, span.limit, span.offset)
+def _first(connection: Connection, mine: Select[Any], keys: Sequence[Column[Any]], span: Span) -> list[str]:
+    """Return the ids of the first page without counting anything."""
+    if not keys[0].nullable:
+        return _ids(connection, mine, keys, span)
+    ids = _ids(connection, mine.where(keys[0].is_not(None)), keys, span)
+    if len(ids) == span.limit:
+        return ids
+    rest = replace(span, limit=span.limit - len(ids))
+    return ids + _ids(connection, mine.where(keys[0].is_(None)), keys[1:], rest)
+
+
+def _later(
+    connection: Connection, mine: Select[Any], keys: Sequence[Column[Any]], span: Span, total: int
+) -> list[str]:
+    """Return the ids of a page further on, of `total` rows."""
+    if not keys[0].nullable:
+        return _from_nearer_end(connection, mine, keys, span, total)
     # Two reads instead of NULLS LAST, which one index can't serve in both directions on both databases.
-    known = _ids(connection, ordered.where(column.is_not(None)), span.limit, span.offset)
-    if len(known) == span.limit:
-        return known
-    skipped = max(0, span.offset - _count(connection, mine.where(column.is_not(None))))
-    return known + _ids(connection, ordered.where(column.is_(None)), span.limit - len(known), skipped)
+    missing = mine.where(keys[0].is_(None))
+    known, ids = total - _count(connection, missing), []
+    if span.offset < known:
+        ids = _from_nearer_end(connection, mine.where(keys[0].is_not(None)), keys, span, known)
+    if len(ids) == span.limit:
+        return ids
+    rest = replace(span, limit=span.limit - len(ids), offset=max(0, span.offset - known))
+    return ids + _from_nearer_end(connection, missing, keys[1:], rest, total - known)
 
 
-def _ids(connection: Connection, ordered: Select[Any], limit: int, offset: int) -> list[str]:
-    return list(connection.execute(ordered.limit(limit).offset(offset)).scalars())
+def _from_nearer_end(
+    connection: Connection, mine: Select[Any], keys: Sequence[Column[Any]], span: Span, number: int
+) -> list[str]:
+    limit = max(0, min(span.limit, number - span.offset))
+    behind = number - span.offset - limit
+    if behind >= span.offset:
+        return _ids(connection, mine, keys, span)
+    turned = replace(span, limit=limit, offset=behind, descending=not span.descending)
+    return _ids(connection, mine, keys, turned)[::-1]
+
+
+def _ids(connection: Connection, mine: Select[Any], keys: Sequence[Column[Any]], span: Span) -> list[str]:
+    ordered = mine.order_by(*(key.desc() if span.descending else key.asc() for key in keys))
+    return list(connection.execute(ordered.limit(span.limit).offset(span.offset)).scalars())
 
 
 def _count(connection: Connection, mine: Select[Any]) -> int:
