@@ -8,6 +8,7 @@ from sqlalchemy import Column, Connection, Row, Select, func, select
 from sqlalchemy.sql.expression import ColumnElement
 
 from gridloom.errors import BadInput
+from gridloom.inline_credentials import NAMES
 from gridloom.states import JobState
 from storage.filters import Filter, FilterField, Kind, apply
 from storage.json_members import member_number, member_text, member_truth
@@ -32,7 +33,6 @@ _PRIORITIES = {
     "EXECUTION_PRIORITY_NORMAL": 0,
     "EXECUTION_PRIORITY_HIGH": 1,
 }
-_SECRET_PARAMS = frozenset({"secretkey", "password"})
 
 
 def _setting(name: str) -> FilterField:
@@ -76,8 +76,8 @@ FIELDS: dict[str, FilterField] = {
     "data_source.data_source_descriptor": _descriptor(jobs.c.data_source),
     "data_destination.data_source_descriptor": _descriptor(jobs.c.data_destination),
     "params": FilterField(column=jobs.c.params, kind=Kind.JSON),
-    "data_source": FilterField(column=jobs.c.data_source, kind=Kind.JSON, hidden=_SECRET_PARAMS),
-    "data_destination": FilterField(column=jobs.c.data_destination, kind=Kind.JSON, hidden=_SECRET_PARAMS),
+    "data_source": FilterField(column=jobs.c.data_source, kind=Kind.JSON, hidden=NAMES),
+    "data_destination": FilterField(column=jobs.c.data_destination, kind=Kind.JSON, hidden=NAMES),
     "template_info": FilterField(column=jobs.c.template_info, kind=Kind.JSON),
     "regions": FilterField(column=jobs.c.regions, kind=Kind.JSON),
 }
@@ -100,10 +100,13 @@ def page(connection: Connection, owner_id: str, span: Span, filters: Sequence[Fi
     name = span.order_by or "created_at"
     if name not in ORDERS:
         raise BadInput(f"can't order by {name}; use {', '.join(ORDERS)}", field="orderBy")
-    mine = select(jobs.c.id).where(jobs.c.owner_id == owner_id, jobs.c.deleted_at.is_(None))
-    if filters:
-        # SQLite would follow the order's own index and look up every row for the filter.
-        mine = apply(mine, filters, FIELDS).with_hint(jobs, "INDEXED BY ix_jobs_by_created_at", "sqlite")
+    # SQLite would look up every row for a filter on the way along the order's own index.
+    index = "created_at" if filters else ORDERS[name].name
+    mine = (
+        apply(select(jobs.c.id), filters, FIELDS)
+        .where(jobs.c.owner_id == owner_id, jobs.c.deleted_at.is_(None))
+        .with_hint(jobs, f"INDEXED BY ix_jobs_by_{index}", "sqlite")
+    )
     keys = list(dict.fromkeys((ORDERS[name], jobs.c.created_at, jobs.c.id)))
     # Ids first: rows are wide, and all but one page of them would be read for nothing.
     ids = _first(connection, mine, keys, span) if not span.offset else []
