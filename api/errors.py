@@ -57,6 +57,11 @@ class RequestGuard:
                 MutableHeaders(scope=message)["X-Request-Id"] = request_id
             await send(message)
 
+        if _holds_nul(scope):
+            await render(request_id, 400, "the URL holds a NUL character, which nothing here is named with")(
+                scope, receive, named
+            )
+            return
         try:
             await self._app(scope, receive, named)
         except ClientDisconnect:
@@ -103,6 +108,11 @@ def refusal(request_id: str, error: GridloomError) -> JSONResponse:
 def request_id_of(request: Request) -> str:
     """Return the id that was given to this request."""
     return str(request.state.request_id)
+
+
+def _holds_nul(scope: Scope) -> bool:
+    """Tell whether a URL asks for what PostgreSQL would not even take as a question."""
+    return "\0" in scope["path"] or b"%00" in scope["query_string"] or b"\0" in scope["query_string"]
 
 
 def _loggable(path: str) -> str:

@@ -107,6 +107,11 @@ def test_a_database_that_is_away_answers_503_and_when_to_come_back(anonymous):
     assert "secret" not in answer.text
 
 
+@pytest.mark.parametrize("path", ["/v1/dev/templates/%00", "/v1/dev/cache?path=%00"])
+def test_a_nul_in_a_url_is_refused_before_a_database_is_asked(anonymous, path):
+    assert anonymous.get(path).status_code == 400
+
+
 def test_a_signed_link_stays_out_of_the_log():
     assert errors._loggable("/files/upload/secret-token") == "/files/upload/…"
     assert errors._loggable("/v1/customer/jobs/1") == "/v1/customer/jobs/1"
