@@ -20,6 +20,7 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from api import bootstrap, errors
 from api.audit import AuditTrail
+from api.behind_proxy import BehindProxy
 from api.codes import CodeDesk
 from api.context import Context
 from api.event_hub import EventHub
@@ -147,6 +148,8 @@ def create_app(settings: Settings, context: Context | None = None) -> FastAPI:
         allow_headers=["*"],
         expose_headers=["*"],
     )
+    if settings.behind_proxy:
+        app.add_middleware(BehindProxy)
     app.include_router(health.router)
     app.include_router(metrics.router)
     app.include_router(internal.router)
