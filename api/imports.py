@@ -68,7 +68,7 @@ def import_template(context: Context, caller: Caller, template_id: str, wish: Im
     def work(connection: Connection) -> TemplateRow | None:
         if templates.owns(connection, caller.account_id, copy.id):
             raise BadState(f"you have a template {copy.id} already; give the copy another name", field="name")
-        templates.save(connection, caller.account_id, copy)
+        templates.save(connection, context.vault, caller.account_id, copy)
         return templates.find(connection, caller.account_id, copy.id)
 
     made = context.writer.run(work)

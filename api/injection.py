@@ -9,9 +9,11 @@ from api.job_drafts import ROLES
 from api.job_plans import Blocks
 from gridloom.errors import AttemptFailed, BadInput, GridloomError, SealBroken
 from gridloom.plan import PlannedStage
+from gridloom.sources import SourceSpec
 from gridloom.states import EndReason
 from gridloom.wire import Work
-from storage.repositories import images, secrets
+from storage.repositories import images, inline_credentials, jobs, secrets
+from storage.repositories.inline_credentials import Holder
 from storage.repositories.secrets import Credentials
 from storage.vault import Vault
 
@@ -32,12 +34,15 @@ def check_named(connection: Connection, owner_id: str, blocks: Blocks) -> None:
             raise BadInput(f"{role} {block.name} asks for a secret: {error.message}", field=role) from None
 
 
-def complete(connection: Connection, vault: Vault, planned: PlannedStage, work: Work) -> Work:
-    """Return work with its secrets and the login of its private image.
+def complete(connection: Connection, vault: Vault, job_id: str, planned: PlannedStage, work: Work) -> Work:
+    """Return work with its secrets, the login of its private image, and the credentials of the job's source.
 
     Raises:
         AttemptFailed: when one can't be had; whether trying again may help is in the reason.
     """
+    if work.source is not None:
+        source = _with_credentials(connection, vault, jobs.holder_of(work.owner_id, job_id), work.source)
+        work = work.model_copy(update={"source": source})
     try:
         if planned.private_image:
             work = work.model_copy(update={"login": images.login(connection, vault, planned.component)})
@@ -50,6 +55,16 @@ def complete(connection: Connection, vault: Vault, planned: PlannedStage, work: 
     except GridloomError as error:
         raise AttemptFailed(EndReason.RUNNER_FAILED, error.message) from None
     return work
+
+
+def _with_credentials(connection: Connection, vault: Vault, holder: Holder, source: SourceSpec) -> SourceSpec:
+    try:
+        params = inline_credentials.whole(connection, vault, holder, "data_source", source.params)
+    except SealBroken as error:
+        raise AttemptFailed(EndReason.DATA_SOURCE, error.message) from None
+    except GridloomError as error:
+        raise AttemptFailed(EndReason.RUNNER_FAILED, error.message) from None
+    return source.model_copy(update={"params": params})
 
 
 def variables(opened: Iterable[Credentials]) -> tuple[dict[str, str], tuple[str, ...]]:

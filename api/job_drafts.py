@@ -5,20 +5,16 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from api.job_ends import Columns, end_of
 from api.job_view import PRIORITIES
-from api.shapes.base import DataSource
 from api.shapes.jobs import CreateJobRequest, JobConfig, JobParams, RunRequest
 from gridloom.errors import BadInput, NotFound
-from gridloom.net_guard import PrivateHosts
 from gridloom.tags import parse_tag
-from gridloom.templates import Template, TemplateSource
-from storage.destinations.catalog import check_destination
+from gridloom.templates import Template
 from storage.repositories import templates
 from storage.repositories.templates import TemplateRow
-from storage.sources.catalog import check_source
 
 ROLES = ("partitioner", "app", "assembler")
-Columns = dict[str, Any]
 
 _STORED_NAMES = {
     "task_timeout": "task_timeout_s",
@@ -73,8 +69,8 @@ def draft_columns(request: CreateJobRequest, template: TemplateRow | None) -> Co
         "template_info": info | tags,
         **{f"{role}_tag": tag for role, tag in tags.items()},
         "params": _first_params(base, request.params),
-        "data_source": stored_source(request.data_source) or _proposed(base.data_source),
-        "data_destination": stored_source(request.data_destination) or _proposed(base.data_destination),
+        "data_source": end_of(request.data_source, base.data_source),
+        "data_destination": end_of(request.data_destination, base.data_destination),
         "config": changed_config(_proposed_config(base), request.config),
         "priority": PRIORITIES[request.priority],
         "start_at": request.start_at,
@@ -119,33 +115,3 @@ def _given(params: JobParams | None) -> Columns:
 def _proposed_config(template: Template) -> Columns:
     given = template.config.model_dump(exclude_none=True)
     return {_STORED_NAMES[name]: value for name, value in given.items()}
-
-
-def stored_source(given: DataSource | None) -> Columns | None:
-    """Return a source or destination as it is kept; None when none is given or its descriptor is empty."""
-    if given is None or not given.data_source_descriptor:
-        return None
-    params = {name: value for name, value in given.params.items() if name not in ("tempUrl", "temp_url")}
-    return {"dataSourceDescriptor": given.data_source_descriptor, "params": params}
-
-
-def _proposed(source: TemplateSource | None) -> Columns | None:
-    if source is None:
-        return None
-    return stored_source(
-        DataSource(data_source_descriptor=source.data_source_descriptor, params=source.params)
-    )
-
-
-def check_ends(source: Columns | None, destination: Columns | None, allow_private_hosts: str) -> None:
-    """Check where data comes from and goes to, as far as these are set; `allow_private_hosts` as in the settings.
-
-    Raises:
-        BadInput: naming the field.
-        AddressRefused: when a url leads to an address that may not be reached.
-    """
-    if source:
-        allow = PrivateHosts.parse(allow_private_hosts)
-        check_source(source["dataSourceDescriptor"], source["params"], allow)
-    if destination:
-        check_destination(destination["dataSourceDescriptor"], destination["params"])

@@ -15,7 +15,6 @@ from gridloom.warmth import Tier
 
 PRIORITIES = {Priority.LOW: -1, Priority.UNDEFINED: 0, Priority.NORMAL: 0, Priority.HIGH: 1}
 _NAMES = {-1: Priority.LOW, 0: Priority.UNDEFINED, 1: Priority.HIGH}
-_SECRETS = frozenset({"secretkey", "password"})
 
 
 def job_response(row: Row[Any], upload_url: str | None = None) -> JobResponse:
@@ -71,14 +70,10 @@ def config_of(stored: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _shown(stored: Mapping[str, Any] | None, upload_url: str | None = None) -> DataSource | None:
-    """Return a source or destination without the secrets that older clients put into it."""
+    """Return a source or destination; the secrets that came in its params lie apart."""
     if not stored:
         return None
-    params = {
-        name: value
-        for name, value in stored["params"].items()
-        if name.replace("_", "").lower() not in _SECRETS
-    }
+    params = dict(stored["params"])
     if upload_url and stored["dataSourceDescriptor"] == "file":
         params["tempUrl"] = upload_url
     return DataSource(data_source_descriptor=stored["dataSourceDescriptor"], params=params)

@@ -13,6 +13,7 @@ from gridloom import schemas
 from gridloom.archives import MANIFEST, ComponentArchive, pack_component, read_component
 from gridloom.errors import BadArchive, BadInput, BadManifest, Forbidden
 from gridloom.ids import new_uuid
+from gridloom.inline_credentials import apart, template_without
 from gridloom.manifest_text import without_login
 from gridloom.manifests import Kind, parse_manifest
 from gridloom.templates import Template, parse_template
@@ -61,7 +62,7 @@ def push_component(context: Context, account_id: str, data: bytes, kinds: Collec
     def work(connection: Connection) -> None:
         write(connection)
         if template is not None:
-            templates.save(connection, account_id, template)
+            templates.save(connection, context.vault, account_id, template)
 
     context.writer.run(work)
     row = stored(context, new)
@@ -93,7 +94,8 @@ def kept(context: Context, new: NewComponent, data: bytes) -> Callable[[Connecti
     """Store the archive's bytes and return the write that makes a component of them.
 
     The key holds the digest, so uploads of one version at the same time don't overwrite each other's bytes, and jobs
-    that are running keep the code they were planned with. The login of a private image is not among those bytes.
+    that are running keep the code they were planned with. The login of a private image is not among those bytes, nor are
+    the secrets of the template that lies in them.
 
     Raises:
         Forbidden: when the owner keeps as many components as one may.
@@ -107,7 +109,7 @@ def kept(context: Context, new: NewComponent, data: bytes) -> Callable[[Connecti
         _check_room(context, new.owner_id)
     component_id = old.id if old else new_uuid()
     key = f"components/{component_id}/{hashlib.sha256(data).hexdigest()}.tar"
-    context.store.put_bytes(key, _without_login(data))
+    context.store.put_bytes(key, _without_logins(data))
 
     def write(connection: Connection) -> None:
         components.save(connection, component_id, replace(new, archive_key=key))
@@ -141,12 +143,13 @@ def _check_room(context: Context, owner_id: str | None) -> None:
         raise Forbidden(f"you keep {number} apps and engines, the most that one may; delete some first")
 
 
-def _without_login(data: bytes) -> bytes:
+def _without_logins(data: bytes) -> bytes:
     archive = read_component(data)
-    manifest = without_login(archive.require(MANIFEST))
-    if manifest == archive.files[MANIFEST]:
-        return data
-    return pack_component({**archive.files, MANIFEST: manifest}, archive.executable)
+    kept = dict(archive.files)
+    kept[MANIFEST] = without_login(archive.require(MANIFEST))
+    if _TEMPLATE in kept:
+        kept[_TEMPLATE] = template_without(kept[_TEMPLATE])
+    return data if kept == archive.files else pack_component(kept, archive.executable)
 
 
 def stored(context: Context, new: NewComponent) -> ComponentRow | None:
@@ -160,14 +163,19 @@ def stored(context: Context, new: NewComponent) -> ComponentRow | None:
 
 def check_template(template: Template) -> None:
     """Check a template's size, and that its source and destination, where it names them, are known and of the right
-    direction.
+    direction, and their secrets text.
 
     Raises:
         BadInput: naming the member.
     """
     if len(template.model_dump_json()) > _MAX_TEXT_BYTES:
         raise BadInput(f"template {template.id} is larger than {_MAX_TEXT_BYTES} bytes", field="template")
-    if template.data_source and template.data_source.data_source_descriptor:
-        check_source_kind(template.data_source.data_source_descriptor)
-    if template.data_destination and template.data_destination.data_source_descriptor:
-        check_destination_kind(template.data_destination.data_source_descriptor)
+    ends = (
+        ("dataSource", template.data_source, check_source_kind),
+        ("dataDestination", template.data_destination, check_destination_kind),
+    )
+    for name, end, check_kind in ends:
+        if end:
+            apart(end.params, f"template.{name}.params")
+        if end and end.data_source_descriptor:
+            check_kind(end.data_source_descriptor)

@@ -13,10 +13,11 @@ from pydantic import (
 )
 
 from gridloom.handwritten import Folded, build, fold, folded_name, parse_file
+from gridloom.inline_credentials import NAMES
 from gridloom.tags import parse_tag
 
 _FILE = "template.json"
-_CREDENTIALS = frozenset({"secretkey", "accesskey", "password"})
+_CREDENTIALS = NAMES | {"accesskey"}
 _OWNERS_ALONE = frozenset({"secretid", "username"})
 
 

@@ -238,11 +238,11 @@ def _completed(context: Context, worker_id: str, request: ClaimRequest, won: cla
     """Return the work with its secrets; where they can't be had its attempts end, and there is none."""
     if won.work is None or won.planned is None:
         return None
-    if not (won.planned.secrets or won.planned.private_image):
+    if not (won.planned.secrets or won.planned.private_image or won.work.source):
         return won.work
     try:
         with context.database.read() as connection:
-            return injection.complete(connection, context.vault, won.planned, won.work)
+            return injection.complete(connection, context.vault, request.job_id, won.planned, won.work)
     except AttemptFailed as failure:
         _end_unequipped(context, worker_id, request, won, failure)
         return None

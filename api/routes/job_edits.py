@@ -9,7 +9,8 @@ from sqlalchemy import Connection, Row
 
 from api.context import Context
 from api.deps import CallerDep, ContextDep, RequestIdDep
-from api.job_drafts import changed_config, changed_params, check_ends, stored_source
+from api.job_drafts import changed_config, changed_params
+from api.job_ends import check_ends, keep_credentials, stored_source, without_credentials
 from api.job_plans import check_arrived, resolve_blocks, tags_of
 from api.job_view import config_of
 from api.json_route import JsonRoute
@@ -20,6 +21,7 @@ from api.shapes.jobs import DataSourceRequest, Empty, JobParams, JobResponse, Na
 from api.tokens import Caller
 from gridloom.errors import BadState
 from storage.repositories import jobs
+from storage.repositories.inline_credentials import ENDS
 
 router = APIRouter(route_class=JsonRoute, tags=["Jobs"])
 
@@ -40,18 +42,26 @@ def _edit(
 def set_data_source(
     job_id: str, body: DataSourceRequest, context: ContextDep, caller: CallerDep, links: LinksDep
 ) -> JobResponse:
-    """Set where data comes from and goes to; the answer for a `file` source has the link to upload it to."""
-    source, destination = stored_source(body.data_source), stored_source(body.data_destination)
-    check_ends(source, destination, context.settings.allow_private_hosts)
+    """Set where data comes from and goes to; the answer for a `file` source has the link to upload it to.
 
-    def changes(row: Row[Any]) -> Mapping[str, Any]:
-        return {
-            "data_source": source or row.data_source,
-            "data_destination": destination or row.data_destination,
-            "upload": None if source else row.upload,
-        }
+    Whoever sends an end as it was answered, which is without its secrets, leaves these as they are.
+    """
+    sent = {
+        "data_source": stored_source(body.data_source),
+        "data_destination": stored_source(body.data_destination),
+    }
+    check_ends(**sent, allow_private_hosts=context.settings.allow_private_hosts)
+    given, secrets = without_credentials(sent)
 
-    _edit(context, caller, job_id, changes)
+    def work(connection: Connection) -> None:
+        row = jobs.draft(connection, job_id, owner_id=caller.account_id)
+        new = [end for end in ENDS if given[end] and (secrets[end] or given[end] != getattr(row, end))]
+        upload = None if given["data_source"] else row.upload
+        jobs.change(connection, row.id, **{end: given[end] for end in new}, upload=upload)
+        holder = jobs.holder_of(caller.account_id, row.id)
+        keep_credentials(connection, context.vault, holder, {end: secrets[end] for end in new})
+
+    context.writer.run(work)
     return get_job(job_id, context, caller, links)
 
 

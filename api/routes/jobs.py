@@ -7,7 +7,8 @@ from api import funds, injection
 from api.context import Context
 from api.deps import CallerDep, ContextDep, RequestIdDep
 from api.idempotency import AskedDep
-from api.job_drafts import ROLES, changed_config, check_ends, draft_columns, find_template
+from api.job_drafts import ROLES, changed_config, draft_columns, find_template
+from api.job_ends import check_ends, keep_credentials, with_credentials, without_credentials
 from api.job_plans import make_plan, resolve_blocks, tags_of
 from api.job_view import job_response
 from api.json_route import JsonRoute
@@ -19,7 +20,7 @@ from gridloom.errors import BadState, Forbidden, TooMany
 from gridloom.ids import new_uuid
 from gridloom.states import JOB_LIVE, JobState
 from scheduler import ending, launch
-from storage.repositories import idempotency, jobs
+from storage.repositories import idempotency, inline_credentials, jobs
 
 router = APIRouter(route_class=JsonRoute, tags=["Jobs"])
 
@@ -53,10 +54,13 @@ def create_job(
         _check_room(connection, context, caller)
         template = find_template(connection, account_id, body.template_id) if body.template_id else None
         columns = draft_columns(body, template)
+        if template and template.owner_id == account_id:
+            columns = with_credentials(connection, context.vault, template, columns)
         tags = {role: columns[f"{role}_tag"] for role in ROLES}
         blocks = resolve_blocks(connection, account_id, tags)
     blocks.check_params(columns["params"])
     check_ends(columns["data_source"], columns["data_destination"], context.settings.allow_private_hosts)
+    columns, secrets = without_credentials(columns)
     columns["template_info"]["app_id"] = blocks.app_id
     columns |= {"id": job_id, "owner_id": account_id, "name": body.name or f"Job {job_id}"}
 
@@ -64,6 +68,7 @@ def create_job(
         first = idempotency.take(connection, asked, job_id) if asked else job_id
         if first == job_id:
             jobs.create(connection, columns)
+            keep_credentials(connection, context.vault, jobs.holder_of(account_id, job_id), secrets)
         return first
 
     return get_job(context.writer.run(create), context, caller, links)
@@ -94,6 +99,7 @@ def duplicate_job(job_id: str, context: ContextDep, caller: CallerDep, links: Li
         row = jobs.get(connection, caller.account_id, job_id)
         values = {name: getattr(row, name) for name in _COPIED}
         jobs.create(connection, values | {"id": copy_id, "owner_id": caller.account_id})
+        inline_credentials.duplicate(connection, jobs.holder_of(caller.account_id, row.id), copy_id)
 
     context.writer.run(copy)
     return get_job(copy_id, context, caller, links)

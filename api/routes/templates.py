@@ -47,7 +47,9 @@ def upload_template(
     """Store a template, or replace the caller's one of the same id."""
     template = template_files.template_of(body.model_dump(exclude_none=True, by_alias=True))
     check_template(template)
-    context.writer.run(lambda connection: templates.save(connection, caller.account_id, template))
+    context.writer.run(
+        lambda connection: templates.save(connection, context.vault, caller.account_id, template)
+    )
     return GenericResponse(request_id=request_id, message=f"template {template.id} is stored")
 
 

@@ -10,6 +10,8 @@ from gridloom.ids import is_uuid
 from gridloom.states import JOB_LIVE, JobState
 from storage.changes import note_deleted, note_job
 from storage.columns import db_now
+from storage.repositories import inline_credentials
+from storage.repositories.inline_credentials import Holder
 from storage.tables import jobs
 
 # A plan is long, and nobody who looks at a job needs it.
@@ -77,7 +79,7 @@ def change(connection: Connection, job_id: str, **values: Any) -> None:
 
 
 def remove(connection: Connection, owner_id: str, job_id: str) -> None:
-    """Hide a job that does not run.
+    """Hide a job that does not run, and delete the credentials that it holds.
 
     Raises:
         NotFound: when the owner has no such job.
@@ -89,7 +91,13 @@ def remove(connection: Connection, owner_id: str, job_id: str) -> None:
     )
     if not removed.rowcount:
         raise BadState(f"job {job_id} is {row.state} and has to be aborted first")
+    inline_credentials.forget(connection, holder_of(owner_id, row.id))
     note_deleted(connection, row.id)
+
+
+def holder_of(owner_id: str, job_id: str) -> Holder:
+    """Return what the secrets of a job's ends are kept under."""
+    return Holder(owner_id=owner_id, kind="job", id=job_id)
 
 
 def count(connection: Connection, owner_id: str) -> int:

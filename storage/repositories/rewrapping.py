@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy import Connection
 
 from gridloom.errors import SealBroken, VaultLocked
-from storage.repositories import registry_tokens, secrets
+from storage.repositories import inline_credentials, registry_tokens, secrets
 from storage.vault import Envelope, Sealed, Vault
 
 log = structlog.get_logger()
@@ -40,6 +40,7 @@ class Page:
 KINDS = (
     Kind(name="secrets", stale=secrets.stale, reseal=secrets.reseal),
     Kind(name="registry_tokens", stale=registry_tokens.stale, reseal=registry_tokens.reseal),
+    Kind(name="inline_credentials", stale=inline_credentials.stale, reseal=inline_credentials.reseal),
 )
 
 

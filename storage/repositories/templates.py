@@ -8,10 +8,14 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, and_, case, delete, or_, select, update
 from sqlalchemy.sql.expression import ColumnElement
 
-from gridloom.templates import Template
+from gridloom.inline_credentials import apart
+from gridloom.templates import Template, TemplateSource
+from storage.repositories import inline_credentials
+from storage.repositories.inline_credentials import ENDS, Holder
 from storage.spans import Span, fetch_span
 from storage.tables import accounts, templates
 from storage.upsert import insert_into
+from storage.vault import Vault
 
 ORDERS: dict[str, ColumnElement[Any]] = {
     "created_at": templates.c.created_at,
@@ -33,11 +37,16 @@ class TemplateRow:
     updated_at: datetime
 
 
-def save(connection: Connection, owner_id: str, template: Template) -> None:
+def save(connection: Connection, vault: Vault, owner_id: str, template: Template) -> None:
     """Insert a template, or replace the owner's one of the same id.
 
-    Its creation time stays, and whether it is public where the new one doesn't say.
+    Its creation time stays, and whether it is public where the new one doesn't say. Secrets in the params of its ends
+    are sealed apart; those of an end that comes as it is shown, without them, stay.
+
+    Raises:
+        VaultLocked: when it brings secrets and there is no master key.
     """
+    template = _without_secrets(connection, vault, owner_id, template)
     now = datetime.now(UTC)
     content: dict[str, Any] = {
         "body": template.model_dump(mode="json", exclude={"is_public"}),
@@ -98,7 +107,30 @@ def set_public(connection: Connection, owner_id: str, template_id: str, *, publi
 
 def remove(connection: Connection, owner_id: str, template_id: str) -> bool:
     """Delete the owner's template and tell whether there was one."""
+    inline_credentials.forget(connection, holder_of(owner_id, template_id))
     return connection.execute(delete(templates).where(*_mine(owner_id, template_id))).rowcount > 0
+
+
+def holder_of(owner_id: str, template_id: str) -> Holder:
+    """Return what the secrets of a template's ends are kept under."""
+    return Holder(owner_id=owner_id, kind="template", id=template_id)
+
+
+def _without_secrets(connection: Connection, vault: Vault, owner_id: str, template: Template) -> Template:
+    body = connection.execute(
+        select(templates.c.body).where(*_mine(owner_id, template.id)).with_for_update()
+    ).scalar()
+    old, holder = body and Template.model_validate(body), holder_of(owner_id, template.id)
+    ends: dict[str, TemplateSource | None] = {}
+    for end in ENDS:
+        given, kept = getattr(template, end), old and getattr(old, end)
+        params, found = apart(given.params, f"template.{end}.params") if given else ({}, [])
+        ends[end] = given and given.model_copy(update={"params": params})
+        if given and kept and not found and ends[end] in (kept, kept.shown()):
+            ends[end] = kept
+        else:
+            inline_credentials.keep(connection, vault, holder, end, found)
+    return template.model_copy(update=ends)
 
 
 _ROWS: Select[Any] = select(

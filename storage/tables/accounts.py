@@ -124,6 +124,17 @@ secrets = Table(
     Column("updated_at", Instant, nullable=False),
 )
 
+inline_credentials = Table(
+    "inline_credentials",  # what a job's or template's params for where data comes from and goes to leave out
+    metadata,
+    Column("owner_id", ForeignKey("accounts.id"), primary_key=True),
+    Column("holder", String(10), primary_key=True),  # job, template
+    Column("holder_id", String(200), primary_key=True),
+    Column("place", String(20), primary_key=True),  # data_source, data_destination
+    Column("sealed", LargeBinary, nullable=False),  # envelope of the secrets and their paths in the params
+    Column("master_id", String(16), nullable=False),
+)
+
 audit_log = Table(
     "audit_log",  # append-only: triggers refuse UPDATE and DELETE
     metadata,

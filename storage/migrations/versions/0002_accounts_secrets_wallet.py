@@ -42,6 +42,7 @@ def upgrade() -> None:
         _create_entries,
         _create_oauth_codes,
         _create_secrets,
+        _create_inline_credentials,
         _create_sessions,
         _create_reservations,
         _create_idempotency_keys,
@@ -60,6 +61,7 @@ def downgrade() -> None:
         "idempotency_keys",
         "reservations",
         "sessions",
+        "inline_credentials",
         "secrets",
         "oauth_codes",
         "entries",
@@ -259,6 +261,22 @@ def _create_secrets() -> None:
         sa.Column("updated_at", Instant(), nullable=False),
         sa.ForeignKeyConstraint(["owner_id"], ["accounts.id"], name=op.f("fk_secrets_owner_id")),
         sa.PrimaryKeyConstraint("owner_id", "secret_type", "id", name=op.f("pk_secrets")),
+    )
+
+
+def _create_inline_credentials() -> None:
+    op.create_table(
+        "inline_credentials",
+        sa.Column("owner_id", sa.String(length=36), nullable=False),
+        sa.Column("holder", sa.String(length=10), nullable=False),
+        sa.Column("holder_id", sa.String(length=200), nullable=False),
+        sa.Column("place", sa.String(length=20), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("master_id", sa.String(length=16), nullable=False),
+        sa.ForeignKeyConstraint(["owner_id"], ["accounts.id"], name=op.f("fk_inline_credentials_owner_id")),
+        sa.PrimaryKeyConstraint(
+            "owner_id", "holder", "holder_id", "place", name=op.f("pk_inline_credentials")
+        ),
     )
 
 
