@@ -15,8 +15,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio.to_thread
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from starlette.routing import Router
 
 from api import bootstrap, errors
 from api.audit import AuditTrail
@@ -150,22 +151,21 @@ def create_app(settings: Settings, context: Context | None = None) -> FastAPI:
     )
     if settings.behind_proxy:
         app.add_middleware(BehindProxy)
+    for prefix, api in public_apis().items():
+        app.mount(prefix, _router(prefix, api))
     app.include_router(health.router)
     app.include_router(metrics.router)
     app.include_router(internal.router)
     app.include_router(internal_cache.router)
     app.include_router(uploads.router)
     app.include_router(downloads.router)
-    for prefix, api in public_apis().items():
-        app.include_router(_router(prefix, api), prefix=prefix)
     return app
 
 
-def _router(prefix: str, api: meta.PublicApi) -> APIRouter:
-    router = APIRouter()
-    for part in (*api.routers, meta.info_router, meta.docs_router(prefix, api)):
-        router.include_router(part)
-    return router
+def _router(prefix: str, api: meta.PublicApi) -> Router:
+    # One flat list below a prefix: a path is matched against nested routers twice at every level.
+    parts = (*api.routers, meta.info_router, meta.docs_router(prefix, api))
+    return Router([route for part in parts for route in part.routes])
 
 
 @asynccontextmanager

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
-from fastapi.concurrency import run_in_threadpool
 from fastapi.security import APIKeyHeader
 
 from api import tokens
 from api.context import Context
 from api.errors import request_id_of
 from api.limiter import Limiter
+from api.short_reads import run_short
 from gridloom.errors import BadInput, Forbidden
 from storage.spans import Span
 
@@ -85,15 +85,15 @@ async def caller_of(request: Request, gate: tokens.TokenGate, header: str) -> to
         Unauthorized: when nobody does.
     """
     known = gate.remembered(header)
-    caller = known if known is not None else await run_in_threadpool(gate.caller, header)
+    caller = known if known is not None else await run_short(gate.database, gate.caller, header)
     request.state.caller = caller
     limiter: Limiter = request.app.state.call_limiter
     limiter.count(caller.account_id)
     return caller
 
 
-async def _caller(request: Request, gate: GateDep, authorization: AuthorizationDep) -> tokens.Caller:
-    return await caller_of(request, gate, authorization or "")
+async def _caller(request: Request, authorization: AuthorizationDep) -> tokens.Caller:
+    return await caller_of(request, request.app.state.gate, authorization or "")
 
 
 async def _stream_header(

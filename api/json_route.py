@@ -50,18 +50,20 @@ class JsonRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return FastAPI's own handler behind the stricter request."""
+        self.strict_content_type = False  # what comes without a type is JSON
         handler = super().get_route_handler()
 
         async def strict(request: Request) -> Response:
-            others = [(name, value) for name, value in request.scope["headers"] if name != b"content-type"]
-            scope = dict(request.scope, headers=[*others, (b"content-type", b"application/json")])
-            if request.headers.get("content-type", "").partition(";")[0].strip() == protobuf.MEDIA_TYPE:
+            media_type = request.headers.get("content-type", "")
+            headers = [(name, value) for name, value in request.scope["headers"] if name != b"content-type"]
+            scope = dict(request.scope, headers=headers)
+            if media_type.partition(";")[0].strip() == protobuf.MEDIA_TYPE:
                 read = MessageRequest(scope, request.receive)
                 read.kind = protobuf.body_message(self)
                 return await handler(read)
             return await handler(JsonRequest(scope, request.receive))
 
-        return strict
+        return handler if self.body_field is None else strict
 
 
 def _parsed(body: bytes) -> Any:

@@ -5,16 +5,18 @@ Counts are kept by each control plane for itself: a shared count would cost ever
 
 import math
 import time
+from collections import Counter
 
 from limits import RateLimitItem, parse
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
 
 from gridloom.errors import SetupFailed, TooMany
 
 
 class Limiter:
-    """Counts by a rate such as `600/second` or `30/minute`; the empty rate allows everything."""
+    """Counts by a rate such as `600/second` or `30/minute`; the empty rate allows everything.
+
+    Time is cut into windows that are the same for all keys, so that the counts of a window that ended go all at once.
+    """
 
     def __init__(self, name: str, rate: str) -> None:
         """Read the rate.
@@ -22,13 +24,14 @@ class Limiter:
         Raises:
             SetupFailed: when it is none; `name` is the variable's.
         """
-        self._item: RateLimitItem | None = None
-        self._counts = FixedWindowRateLimiter(MemoryStorage())
+        self._rate: RateLimitItem | None = None
+        self._window_s, self._ends_at, self._counts = 1, 0.0, Counter[str]()
         if rate:
             try:
-                self._item = parse(rate)
+                self._rate = parse(rate)
             except ValueError as error:
                 raise SetupFailed(f"{name}: {rate!r} is not a rate like 600/second: {error}") from None
+            self._window_s = self._rate.get_expiry()
 
     def count(self, key: str) -> None:
         """Count one call of `key`.
@@ -36,8 +39,9 @@ class Limiter:
         Raises:
             TooMany: when that is one too many.
         """
-        if self._item is not None and not self._counts.hit(self._item, key):
-            self._refuse(key)
+        self.check(key)
+        if self._rate is not None:
+            self._counts[key] += 1
 
     def check(self, key: str) -> None:
         """Refuse `key` when it has used up its calls, without counting one.
@@ -45,11 +49,13 @@ class Limiter:
         Raises:
             TooMany: when it has.
         """
-        if self._item is not None and not self._counts.test(self._item, key):
-            self._refuse(key)
-
-    def _refuse(self, key: str) -> None:
-        assert self._item is not None
-        reset_at = self._counts.get_window_stats(self._item, key).reset_time
-        wait_s = max(1, math.ceil(reset_at - time.time()))
-        raise TooMany(f"too many calls: at most {self._item}; try again in {wait_s} s", retry_after_s=wait_s)
+        if self._rate is None:
+            return
+        now = time.monotonic()
+        if now >= self._ends_at:
+            self._ends_at, self._counts = now + self._window_s, Counter()
+        if self._counts[key] >= self._rate.amount:
+            wait_s = max(1, math.ceil(self._ends_at - now))
+            raise TooMany(
+                f"too many calls: at most {self._rate}; try again in {wait_s} s", retry_after_s=wait_s
+            )

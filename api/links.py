@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from sqlalchemy import Row
 
-from api.deps import ContextDep
+from api.context import Context
 from storage.links import LinkClaims, LinkKind, LinkSigner
 
 UPLOAD_PATH = "/files/upload/"
@@ -43,7 +43,8 @@ class LinkMaker:
         return f"{self.base}{DOWNLOAD_PATH}{self.signer.sign('GET', claims, expires_at)}"
 
 
-async def _link_maker(request: Request, context: ContextDep) -> LinkMaker:
+async def _link_maker(request: Request) -> LinkMaker:
+    context: Context = request.app.state.context
     base = context.settings.public_url or str(request.base_url)
     return LinkMaker(base=base.rstrip("/"), signer=context.links)
 

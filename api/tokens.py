@@ -49,7 +49,7 @@ class TokenGate:
     """Gives access tokens and tells who sent one; a token that it knows costs no query for a few seconds."""
 
     def __init__(self, database: Database, secret: str) -> None:
-        self._database = database
+        self.database = database
         self._key = derive_key(secret, "gridloom access token")
         self._known: dict[str, tuple[float, Caller]] = {}
 
@@ -59,8 +59,8 @@ class TokenGate:
         Raises:
             Unauthorized: when the key is unknown, expired or revoked, or its account disabled.
         """
-        with self._database.read() as connection:
-            key = credentials.key_by_hash(connection, hash_key(api_key.strip()))
+        key_hash = hash_key(api_key.strip())
+        key = self.database.look(lambda connection: credentials.key_by_hash(connection, key_hash))
         if key is None or not key.usable(datetime.now(UTC)):
             raise Unauthorized("the API key is unknown, expired or revoked")
         return self._issue({"sub": key.account_id, "kid": key.id})
@@ -111,8 +111,12 @@ class TokenGate:
 
     def _check(self, claims: dict[str, Any]) -> Caller:
         key_id, session_id = str(claims.get("kid", "")), str(claims.get("sid", ""))
-        with self._database.read() as connection:
-            found = credentials.of_token(connection, claims["jti"], key_id=key_id, session_id=session_id)
+        token_id = claims["jti"]
+        found = self.database.look(
+            lambda connection: credentials.of_token(
+                connection, token_id, key_id=key_id, session_id=session_id
+            )
+        )
         if found is None or found.account_id != claims["sub"] or not found.usable(datetime.now(UTC)):
             raise Unauthorized(_REFUSAL)
         return Caller(
@@ -121,7 +125,7 @@ class TokenGate:
             role=found.role,
             credential_id=found.id,
             session_id=session_id,
-            token_id=claims["jti"],
+            token_id=token_id,
             expires_at=datetime.fromtimestamp(claims["exp"], UTC),
         )
 

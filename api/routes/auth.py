@@ -9,6 +9,7 @@ from api.json_route import JsonRoute
 from api.links import LinksDep
 from api.shapes.auth import AccessTokenRequest, AccessTokenResponse, SignOutRequest, SkipResponse
 from api.shapes.base import GenericResponse
+from api.short_reads import run_short
 from api.tokens import LIFETIME_S
 from storage.repositories import credentials, sessions
 
@@ -16,9 +17,10 @@ router = APIRouter(route_class=JsonRoute, tags=["Access Token"])
 
 
 @router.post("/access_token")
-def get_access_token(gate: GateDep, body: AccessTokenRequest) -> AccessTokenResponse:
+async def get_access_token(gate: GateDep, body: AccessTokenRequest) -> AccessTokenResponse:
     """Exchange an API key for an access token."""
-    return AccessTokenResponse(token=gate.exchange(body.api_key), expires_in=LIFETIME_S)
+    token = await run_short(gate.database, gate.exchange, body.api_key)
+    return AccessTokenResponse(token=token, expires_in=LIFETIME_S)
 
 
 @router.post("/signout")

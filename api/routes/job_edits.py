@@ -15,7 +15,7 @@ from api.job_plans import check_arrived, resolve_blocks, tags_of
 from api.job_view import config_of
 from api.json_route import JsonRoute
 from api.links import LinksDep
-from api.routes.jobs import get_job
+from api.routes.jobs import read_job
 from api.shapes.base import GenericResponse
 from api.shapes.jobs import DataSourceRequest, Empty, JobParams, JobResponse, NameRequest, RunRequest
 from api.tokens import Caller
@@ -62,7 +62,7 @@ def set_data_source(
         keep_credentials(connection, context.vault, holder, {end: secrets[end] for end in new})
 
     context.writer.run(work)
-    return get_job(job_id, context, caller, links)
+    return read_job(job_id, context, caller, links)
 
 
 @router.patch("/jobs/{job_id}/params")
@@ -77,7 +77,7 @@ def set_params(
         blocks = resolve_blocks(connection, caller.account_id, tags_of(draft))
     blocks.check_params(changed_params(draft.params, body))
     _edit(context, caller, job_id, lambda row: {"params": changed_params(row.params, body)})
-    return get_job(job_id, context, caller, links)
+    return read_job(job_id, context, caller, links)
 
 
 @router.patch("/jobs/{job_id}/configs")
@@ -87,7 +87,7 @@ def set_configs(
 ) -> JobResponse:
     """Change execution settings."""
     _edit(context, caller, job_id, lambda row: {"config": changed_config(row.config, body)})
-    return get_job(job_id, context, caller, links)
+    return read_job(job_id, context, caller, links)
 
 
 @router.get("/jobs/{job_id}/configs", deprecated=True)
@@ -108,7 +108,7 @@ def set_job_name(
     """Rename a draft; the body is the name itself, or an object with it. The empty name is the default one."""
     name = body if isinstance(body, str) else body.name
     _edit(context, caller, job_id, lambda row: {"name": name or f"Job {row.id}"})
-    return get_job(job_id, context, caller, links)
+    return read_job(job_id, context, caller, links)
 
 
 @router.patch("/jobs/{job_id}/uploadcompleted")

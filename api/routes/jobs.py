@@ -12,9 +12,10 @@ from api.job_ends import check_ends, keep_credentials, with_credentials, without
 from api.job_plans import make_plan, resolve_blocks, tags_of
 from api.job_view import job_response
 from api.json_route import JsonRoute
-from api.links import LinksDep
+from api.links import LinkMaker, LinksDep
 from api.shapes.base import GenericResponse
 from api.shapes.jobs import CreateJobRequest, JobResponse, RunRequest
+from api.short_reads import run_short
 from api.tokens import Caller
 from gridloom.errors import BadState, Forbidden, TooMany
 from gridloom.ids import new_uuid
@@ -50,7 +51,7 @@ def create_job(
     account_id, job_id = caller.account_id, new_uuid()
     with context.database.read() as connection:
         if asked and (first := idempotency.found(connection, asked)):
-            return get_job(first, context, caller, links)
+            return read_job(first, context, caller, links)
         _check_room(connection, context, caller)
         template = find_template(connection, account_id, body.template_id) if body.template_id else None
         columns = draft_columns(body, template)
@@ -71,7 +72,7 @@ def create_job(
             keep_credentials(connection, context.vault, jobs.holder_of(account_id, job_id), secrets)
         return first
 
-    return get_job(context.writer.run(create), context, caller, links)
+    return read_job(context.writer.run(create), context, caller, links)
 
 
 def _check_room(connection: Connection, context: Context, caller: Caller) -> None:
@@ -81,11 +82,20 @@ def _check_room(connection: Connection, context: Context, caller: Caller) -> Non
 
 
 @router.get("/jobs/{job_id}")
-def get_job(job_id: str, context: ContextDep, caller: CallerDep, links: LinksDep) -> JobResponse:
+async def get_job(job_id: str, context: ContextDep, caller: CallerDep, links: LinksDep) -> JobResponse:
     """Read a job."""
-    with context.database.read() as connection:
-        row = jobs.get(connection, caller.account_id, job_id)
-    return job_response(row, links.upload(row.id) if row.state == JobState.NEW else None)
+    return await run_short(context.database, read_job, job_id, context, caller, links)
+
+
+def read_job(job_id: str, context: Context, caller: Caller, links: LinkMaker) -> JobResponse:
+    """Return a job as calls answer it.
+
+    Raises:
+        NotFound: when the caller has no such job.
+    """
+    row = context.database.look(lambda connection: jobs.get(connection, caller.account_id, job_id))
+    waits = row.state == JobState.NEW and (row.data_source or {}).get("dataSourceDescriptor") == "file"
+    return job_response(row, links.upload(row.id) if waits else None)
 
 
 @router.post("/jobs/{job_id}/duplicate")
@@ -102,7 +112,7 @@ def duplicate_job(job_id: str, context: ContextDep, caller: CallerDep, links: Li
         inline_credentials.duplicate(connection, jobs.holder_of(caller.account_id, row.id), copy_id)
 
     context.writer.run(copy)
-    return get_job(copy_id, context, caller, links)
+    return read_job(copy_id, context, caller, links)
 
 
 @router.post("/jobs/{job_id}/run")

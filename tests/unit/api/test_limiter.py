@@ -42,3 +42,15 @@ def test_an_account_that_calls_too_often_is_told_when_to_come_back(ada, bob):
     assert int(answer.headers["retry-after"]) >= 1
     assert answer.json()["error"]["code"] == 429
     assert bob.get("/v1/customer/jobs").status_code == 200
+
+
+def test_a_window_that_ended_takes_its_counts_along(monkeypatch):
+    limiter, now = Limiter("X", "1/minute"), 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    limiter.count("a")
+    now += 59
+    with pytest.raises(TooMany) as refused:
+        limiter.count("a")
+    assert refused.value.retry_after_s == 1
+    now += 1
+    limiter.count("a")

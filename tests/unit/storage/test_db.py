@@ -1,9 +1,11 @@
 """One engine, two kinds of transaction."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from gridloom.errors import SetupFailed
 from storage.db import Database
@@ -79,3 +81,22 @@ def test_references_are_checked(database):
 def test_another_database_is_refused_by_name(url):
     with pytest.raises(SetupFailed, match="GRIDLOOM_DATABASE_URL"):
         Database(url)
+
+
+def test_a_look_sees_what_was_committed_before_it_and_leaves_no_transaction_open(database):
+    assert not database.look(accounts.any_account)
+    with database.write() as connection:
+        accounts.create_account(connection, "ada")
+        assert not database.look(accounts.any_account)
+    assert database.look(accounts.any_account)
+
+
+def test_a_look_that_fails_does_not_spoil_the_next(database):
+    with pytest.raises(DBAPIError):
+        database.look(lambda connection: connection.execute(text("SELECT * FROM nothing")))
+    assert not database.look(accounts.any_account)
+
+
+def test_looks_from_many_threads_take_turns(database):
+    with ThreadPoolExecutor(4) as pool:
+        assert not any(pool.map(lambda _: database.look(accounts.any_account), range(40)))
