@@ -22,6 +22,7 @@ from api.shapes.oauth import (
     DeviceForm,
     DeviceRequest,
     DeviceResponse,
+    OAuthErrorResponse,
     OAuthTokenResponse,
     SignInForm,
     TokenRequest,
@@ -60,7 +61,16 @@ class OAuthRoute(APIRoute):
 router = APIRouter(route_class=OAuthRoute, tags=["Sign-in"])
 
 
-@router.get("/oauth2/authorize", response_class=HTMLResponse)
+# Clients get the words of RFC 6749; what a user does wrong is said on the page.
+_REFUSED: dict[int | str, dict[str, Any]] = {code: {"model": OAuthErrorResponse} for code in (400, 401)}
+_WHY_NOT = {"text/html": {"schema": {"type": "string"}}, "application/json": {"schema": {"type": "object"}}}
+_PAGES: dict[int | str, dict[str, Any]] = {
+    code: {"description": "Why not, as a page or in the words of RFC 6749.", "content": _WHY_NOT}
+    for code in (400, 401, 403, 404)
+}
+
+
+@router.get("/oauth2/authorize", response_class=HTMLResponse, responses=_PAGES)
 def authorize(
     request: Request,
     context: ContextDep,
@@ -79,7 +89,7 @@ def authorize(
     return pages.consent(_members(asked), session.user_name, oauth.CLIENTS[asked.client_id])
 
 
-@router.post("/oauth2/authorize", response_class=HTMLResponse)
+@router.post("/oauth2/authorize", response_class=HTMLResponse, responses=_PAGES)
 def authorize_form(request: Request, context: ContextDep, form: Annotated[AuthorizeForm, Form()]) -> Response:
     """Take the form of the page: sign in, send a code, allow or deny."""
     pages, refusal = _pages(context, request, form)
@@ -101,7 +111,7 @@ def authorize_form(request: Request, context: ContextDep, form: Annotated[Author
     return answer
 
 
-@router.post("/oauth2/token")
+@router.post("/oauth2/token", responses=_REFUSED)
 def exchange(
     response: Response, context: ContextDep, gate: GateDep, form: Annotated[TokenRequest, Form()]
 ) -> OAuthTokenResponse:
@@ -120,7 +130,7 @@ def exchange(
     )
 
 
-@router.post("/oauth2/device_authorization")
+@router.post("/oauth2/device_authorization", responses=_REFUSED)
 def start_device(
     response: Response, context: ContextDep, links: LinksDep, form: Annotated[DeviceRequest, Form()]
 ) -> DeviceResponse:
@@ -138,7 +148,7 @@ def start_device(
     )
 
 
-@router.get("/oauth2/device", response_class=HTMLResponse)
+@router.get("/oauth2/device", response_class=HTMLResponse, responses=_PAGES)
 def device(
     request: Request, context: ContextDep, user_code: Annotated[str, Query(max_length=100)] = ""
 ) -> Response:
@@ -149,7 +159,7 @@ def device(
     return _ask_about_device(context, pages, session, user_code)
 
 
-@router.post("/oauth2/device", response_class=HTMLResponse)
+@router.post("/oauth2/device", response_class=HTMLResponse, responses=_PAGES)
 def device_form(request: Request, context: ContextDep, form: Annotated[DeviceForm, Form()]) -> Response:
     """Take the form of the page: sign in, send a code, look a device's code up, allow or deny."""
     pages, session = Pages(context, request), browser_sessions.of_request(context, request)

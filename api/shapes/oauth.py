@@ -73,6 +73,13 @@ class TokenRequest(BaseModel):
     device_code: str = Field("", max_length=200)
 
 
+class OAuthErrorResponse(BaseModel):
+    """A refusal (RFC 6749, 5.2); `error` is one of the words that it and RFC 8628 give."""
+
+    error: str
+    error_description: str = ""
+
+
 class OAuthTokenResponse(BaseModel):
     """Tokens (RFC 6749, 5.1); `expires_in` is seconds."""
 
