@@ -1,22 +1,42 @@
 """Slows down who guesses: an address that fails to sign in too often, or asks for too many codes, has to wait."""
 
+from collections import Counter
+from enum import Enum
+from ipaddress import IPv6Address, ip_address
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors
 from api.limiter import Limiter
 from gridloom.errors import TooMany
 
-_EVERY_CALL_COUNTS = {
-    "/v1/auth/access_token": False,
-    "/v1/auth/signin": False,
-    "/v1/auth/otp": True,
-    "/v1/auth/signup": True,
-    "/v1/auth/oauth2/authorize": False,
-    "/v1/auth/oauth2/token": False,
-    "/v1/auth/oauth2/device": False,
-    "/v1/auth/oauth2/device_authorization": True,
+
+class _Counted(Enum):
+    """Which calls of a route count."""
+
+    ALL = 1
+    FAILED = 2
+    GUESSES = (
+        3  #: failed ones; and few may run at once, or a burst would be through before the first one failed
+    )
+
+
+_COUNTED = {
+    ("POST", "/v1/auth/access_token"): _Counted.FAILED,
+    ("POST", "/v1/auth/signin"): _Counted.GUESSES,
+    ("POST", "/v1/auth/otp"): _Counted.ALL,
+    ("POST", "/v1/auth/signup"): _Counted.ALL,
+    ("PATCH", "/v1/auth/user"): _Counted.GUESSES,
+    ("POST", "/v1/auth/oauth2/authorize"): _Counted.GUESSES,
+    ("POST", "/v1/auth/oauth2/token"): _Counted.FAILED,
+    ("GET", "/v1/auth/oauth2/device"): _Counted.GUESSES,
+    ("POST", "/v1/auth/oauth2/device"): _Counted.GUESSES,
+    ("POST", "/v1/auth/oauth2/device_authorization"): _Counted.ALL,
+    ("GET", "/v1/auth/oidc/callback"): _Counted.GUESSES,
 }
 _FAILURES = frozenset({400, 401, 403})
+_AT_ONCE = 8
+_IPV6_SITE_BITS = 64  #: an IPv6 host has as many addresses as it likes below these
 
 
 class SignInGuard:
@@ -24,32 +44,63 @@ class SignInGuard:
 
     def __init__(self, app: ASGIApp, limiter: Limiter) -> None:
         self._app, self._limiter = app, limiter
+        self._under_way: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        every = _EVERY_CALL_COUNTS.get(scope["path"]) if scope["type"] == "http" else None
-        if every is None or scope["method"] != "POST":
+        counted = _COUNTED.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        if counted is None:
             await self._app(scope, receive, send)
             return
-        address = (scope.get("client") or ("",))[0]
+        party = party_of((scope.get("client") or ("",))[0])
         try:
-            if every:
-                self._limiter.count(address)
-            else:
-                self._limiter.check(address)
+            self._enter(counted, party)
         except TooMany as error:
             await errors.refusal(scope["state"]["request_id"], error)(scope, receive, send)
             return
 
-        async def counted(message: Message) -> None:
-            if message["type"] == "http.response.start" and not every and message["status"] in _FAILURES:
-                self._note(address)
+        async def noted(message: Message) -> None:
+            failed = message["type"] == "http.response.start" and message["status"] in _FAILURES
+            if failed and counted is not _Counted.ALL:
+                self._note(party)
             await send(message)
 
-        await self._app(scope, receive, counted)
-
-    def _note(self, address: str) -> None:
         try:
-            self._limiter.count(address)
+            await self._app(scope, receive, noted)
+        finally:
+            if counted is _Counted.GUESSES:
+                self._leave(party)
+
+    def _enter(self, counted: _Counted, party: str) -> None:
+        if counted is _Counted.ALL:
+            self._limiter.count(party)
+            return
+        self._limiter.check(party)
+        if counted is _Counted.GUESSES:
+            if self._under_way[party] >= _AT_ONCE:
+                raise TooMany("too many sign-ins at once; try again in a second", retry_after_s=1)
+            self._under_way[party] += 1
+
+    def _leave(self, party: str) -> None:
+        self._under_way[party] -= 1
+        if not self._under_way[party]:
+            del self._under_way[party]
+
+    def _note(self, party: str) -> None:
+        try:
+            self._limiter.count(party)
         except TooMany:
             return  # the next call is refused
+
+
+def party_of(address: str) -> str:
+    """Return what stands for everyone who may call from this address: of IPv6 the first half."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(parsed, IPv6Address):
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(IPv6Address(int(parsed) >> _IPV6_SITE_BITS << _IPV6_SITE_BITS))
