@@ -65,13 +65,15 @@ def receive(context: Context, scope: str, path: str, blocks: Iterable[bytes]) ->
     return CacheEntry(name=basename(path), path=path, is_dir=False, size=size, updated_at=datetime.now(UTC))
 
 
-def upload_link(links: LinkMaker, scope: str, path: str) -> CacheUploadResponse:
+def upload_link(links: LinkMaker, caller: Caller, scope: str, path: str) -> CacheUploadResponse:
     """Return where the file's bytes may be put during the next hour, without a token.
 
     Raises:
         BadInput: when the path is none.
     """
-    claims = LinkClaims(kind=LinkKind.CACHE, scope=scope, path=check_cache_path(path))
+    claims = LinkClaims(
+        kind=LinkKind.CACHE, scope=scope, path=check_cache_path(path), account=caller.account_id
+    )
     expires_at = datetime.now(UTC) + UPLOAD_LIFE
     url = f"{links.base}{UPLOAD_PATH}{links.signer.sign('PUT', claims, expires_at)}"
     return CacheUploadResponse(upload_url=url, expires_at=expires_at)

@@ -24,7 +24,7 @@ class LinkKind(StrEnum):
 
 class LinkClaims(BaseModel):
     """What a link allows: `path` is an object key, or the path of an output or of a cache's file in `scope`; `name` is
-    the file name offered to browsers."""
+    the file name offered to browsers, `account` who the link to a cache was made for."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -33,6 +33,7 @@ class LinkClaims(BaseModel):
     scope: str = ""
     path: str = ""
     name: str = ""
+    account: str = ""
 
 
 class LinkSigner:

@@ -48,7 +48,7 @@ def upload_to_cache(
     """Store a small file that comes along, or give a link to put a large one."""
     wanted = cache_files.scope_of(caller, scope, to_write=True)
     if not body.data and body.size != 0:
-        return cache_files.upload_link(links, wanted, body.path)
+        return cache_files.upload_link(links, caller, wanted, body.path)
     data = decode_base64(body.data or "")
     if body.size is not None and body.size != len(data):
         raise BadInput(f"size is {body.size}, but data holds {len(data)} bytes", field="size")

@@ -17,7 +17,7 @@ from api.links import DOWNLOAD_PATH
 from api.zip_stream import Member, zip_blocks
 from gridloom.errors import NotFound
 from storage.links import LinkClaims, LinkKind
-from storage.repositories import jobs, outputs
+from storage.repositories import accounts, jobs, outputs
 
 router = APIRouter(tags=["Files"])
 
@@ -57,6 +57,7 @@ def check_kept(job: Row[Any]) -> None:
 def _job(context: Context, claims: LinkClaims) -> Row[Any]:
     with context.database.read() as connection:
         job = jobs.linked(connection, claims.job)
+        accounts.enabled(connection, job.owner_id)
     check_kept(job)
     return job
 

@@ -18,10 +18,12 @@ from api.deps import ContextDep, RequestIdDep
 from api.links import UPLOAD_PATH
 from api.multipart import FilePart, disposition_name
 from api.shapes.base import GenericResponse
+from api.tokens import ADMIN
 from gridloom.errors import BadInput, BadState, Forbidden, TooLarge
 from gridloom.file_names import safe_file_name
 from storage.links import LinkClaims, LinkKind
-from storage.repositories import jobs
+from storage.repositories import accounts, jobs
+from storage.repositories.cache import SHARED
 
 router = APIRouter(tags=["Files"])
 
@@ -74,6 +76,7 @@ def _reader(request: Request) -> Callable[[], Coroutine[Any, Any, bytes]]:
 
 
 def _take(request: Request, context: Context, claims: LinkClaims, read: Callable[[], bytes]) -> None:
+    _check_allowed(context, claims)
     if claims.kind is LinkKind.UPLOAD:
         _store(request, context, claims.job, read)
         return
@@ -81,6 +84,15 @@ def _take(request: Request, context: Context, claims: LinkClaims, read: Callable
     if _is_form(content_type):
         body = FilePart(content_type).unpack(body)
     cache_files.receive(context, claims.scope, claims.path, body)
+
+
+def _check_allowed(context: Context, claims: LinkClaims) -> None:
+    """Raise `Forbidden` when who the link was made for could not do the same with a token any more."""
+    with context.database.read() as connection:
+        job = jobs.linked(connection, claims.job) if claims.kind is LinkKind.UPLOAD else None
+        account = accounts.enabled(connection, job.owner_id if job else claims.account)
+    if claims.scope == SHARED and account.role != ADMIN:
+        raise Forbidden("only an admin may change the shared cache")
 
 
 def _store(request: Request, context: Context, job_id: str, read: Callable[[], bytes]) -> None:

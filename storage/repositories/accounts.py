@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.sql.expression import ColumnElement
 
+from gridloom.errors import Forbidden
 from gridloom.ids import new_uuid
 from storage.spans import Span, fetch_span
-from storage.tables import accounts, api_keys, sessions
+from storage.tables import accounts, api_keys, oauth_codes, sessions
 
 ORDERS: dict[str, ColumnElement[Any]] = {
     "created_at": accounts.c.created_at,
@@ -82,6 +83,18 @@ def by_subject(connection: Connection, provider: str, subject: str) -> Account |
     return _one(connection, (accounts.c.provider == provider) & (accounts.c.subject == subject))
 
 
+def enabled(connection: Connection, account_id: str) -> Account:
+    """Return the account that a signed link was made for, whoever follows it.
+
+    Raises:
+        Forbidden: when it is disabled or gone.
+    """
+    account = by_id(connection, account_id)
+    if account is None or account.disabled_at is not None:
+        raise Forbidden("the account that this link was made for is disabled")
+    return account
+
+
 def name_taken(connection: Connection, user_name: str, but: str = "") -> bool:
     """Tell whether an account other than `but` has this user name; case makes no difference."""
     same = func.lower(accounts.c.user_name) == user_name.lower()
@@ -104,7 +117,7 @@ def prove_email(connection: Connection, account_id: str, *, keep_credentials: bo
     """Note that the account's e-mail reached its owner.
 
     Who made the account may not be who owns the e-mail. Unless `keep_credentials`, whatever let that person in goes
-    with the first proof: password, sessions and API keys.
+    with the first proof: password, sessions, granted codes and API keys.
     """
     fresh = (accounts.c.id == account_id, accounts.c.email_verified.is_(False))
     values: dict[str, Any] = {"email_verified": True}
@@ -112,9 +125,17 @@ def prove_email(connection: Connection, account_id: str, *, keep_credentials: bo
         values["password_hash"] = None
     if not connection.execute(update(accounts).where(*fresh).values(**values)).rowcount or keep_credentials:
         return
-    for table in (sessions, api_keys):
-        good = (table.c.account_id == account_id, table.c.revoked_at.is_(None))
-        connection.execute(update(table).where(*good).values(revoked_at=datetime.now(UTC)))
+    good = (api_keys.c.account_id == account_id, api_keys.c.revoked_at.is_(None))
+    connection.execute(update(api_keys).where(*good).values(revoked_at=datetime.now(UTC)))
+    end_sign_ins(connection, account_id)
+
+
+def end_sign_ins(connection: Connection, account_id: str, *, but: str = "") -> None:
+    """End the account's sessions, all but one if it is named, and codes that were granted but not exchanged yet."""
+    good = (sessions.c.account_id == account_id, sessions.c.revoked_at.is_(None), sessions.c.id != but)
+    connection.execute(update(sessions).where(*good).values(revoked_at=datetime.now(UTC)))
+    granted = (oauth_codes.c.account_id == account_id, oauth_codes.c.used_at.is_(None))
+    connection.execute(delete(oauth_codes).where(*granted))
 
 
 def _one(connection: Connection, condition: ColumnElement[bool]) -> Account | None:

@@ -1,4 +1,5 @@
 import base64
+from datetime import UTC, datetime
 
 import pytest
 
@@ -185,3 +186,21 @@ def account_of(client, name):
     with client.context.database.read() as connection:
         query = accounts_table.select().where(accounts_table.c.user_name == name)
         return connection.execute(query).one().id
+
+
+def test_a_link_does_no_more_than_who_it_was_made_for_may_do_now(ada, admin, anonymous):
+    def link(client, scope):
+        body = {"path": "a.bin"}
+        answer = client.post("/v1/dev/cache", params={"scope": scope}, json=body)
+        return path_of(answer.json()["uploadUrl"])
+
+    def change(name, **columns):
+        statement = accounts_table.update().where(accounts_table.c.user_name == name).values(**columns)
+        ada.context.writer.run(lambda connection: connection.execute(statement))
+
+    own, shared = link(ada, "user"), link(admin, "shared")
+    change("root", role="user")
+    change("ada", disabled_at=datetime.now(UTC))
+    for path in (own, shared):
+        assert anonymous.request("PUT", path, content=b"x").status_code == 403
+    assert list(ada.context.store.list("cache")) == []

@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from api.routes.downloads import _range
 from storage.links import LinkClaims, LinkKind
-from storage.tables import jobs
+from storage.tables import accounts, jobs
 from tests.unit.api.routes.conftest import path_of
 from tests.unit.api.routes.test_jobs import error_of
 
@@ -118,3 +118,11 @@ def test_a_component_archive_is_served_by_its_key(hello, anonymous):
     claims = LinkClaims(kind=LinkKind.ARCHIVE, path="components/x", name="x.tar")
     token = hello.context.links.sign("GET", claims, datetime.now(UTC) + timedelta(hours=1))
     assert anonymous.get(f"/files/get/{token}").content == b"tar"
+
+
+def test_links_of_a_disabled_account_lead_nowhere(links, hello, anonymous):
+    statement = update(accounts).where(accounts.c.user_name == "ada")
+    for moment, status in ((datetime.now(UTC), 403), (None, 200)):
+        change = statement.values(disabled_at=moment)
+        hello.context.writer.run(lambda connection, change=change: connection.execute(change))
+        assert anonymous.get(links["b.bin"]).status_code == status

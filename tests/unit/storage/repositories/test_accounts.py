@@ -3,7 +3,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from storage.repositories import accounts, api_keys, credentials, sessions
+from storage.repositories import accounts, api_keys, credentials, oauth_codes, sessions
+from storage.repositories.oauth_codes import NewCode
 from storage.spans import Span
 
 ADA = {"email": "ada@example.test", "password_hash": "p"}
@@ -55,11 +56,14 @@ def test_the_first_proof_of_an_email_may_end_what_was_there_before(connection, a
     until = datetime.now(UTC) + timedelta(hours=1)
     key_id = api_keys.add(connection, ada, name="k", key_hash="h")
     sessions.create(connection, ada, client="c", secret_hash="s", expires_at=until)
+    code = NewCode(code_hash="c", kind="code", client_id="c", expires_at=until, account_id=ada)
+    oauth_codes.add(connection, code)
     accounts.prove_email(connection, ada, keep_credentials=keep)
     account = accounts.by_id(connection, ada)
     assert account.email_verified
     assert (account.password_hash is not None) is keep
     assert (sessions.by_secret(connection, "c", "s") is not None) is keep
+    assert oauth_codes.use(connection, "c") is keep
     assert credentials.of_token(connection, "t", key_id=key_id).usable(datetime.now(UTC)) is keep
 
 
