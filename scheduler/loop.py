@@ -18,6 +18,7 @@ from scheduler.progress import progress
 from scheduler.reconcile import Reconciler
 from scheduler.sweep import JOBS_PER_SWEEP, sweep
 from storage.blobs import BlobStore
+from storage.conflicts import again_after_conflict
 from storage.db import Database
 from storage.repositories import job_states, workers
 
@@ -51,7 +52,7 @@ class Scheduler:
         while not stop.is_set():
             woken = self._wait(stop)
             try:
-                self.step(woken)
+                again_after_conflict(self.step, woken)
             except DBAPIError as error:
                 log.warning("round_failed", error=str(error))
                 self._reconciler.be_patient()

@@ -2,7 +2,8 @@
 
 A commit costs a flush to disk whatever it holds. Callers hand in functions; one thread runs those that wait inside
 a single transaction and answers each after the commit. When one of them raises, the group is rolled back and its
-members run again alone, so nobody pays for a neighbour's error but in time.
+members run again alone, so nobody pays for a neighbour's error but in time. A member that even alone is ended for
+the sake of another process's transaction runs again a few times.
 """
 
 import queue
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 
 from gridloom.errors import Unavailable
+from storage.conflicts import again_after_conflict
 from storage.db import Database
 
 Answer = TypeVar("Answer")
@@ -36,7 +38,7 @@ class GroupCommitter:
     def run(self, work: Callable[[Connection], Answer]) -> Answer:
         """Run `work` in a write transaction and return its answer once that is committed.
 
-        `work` may be called twice and must touch nothing but the connection; what it raises is raised here.
+        `work` may be called several times and must touch nothing but the connection; what it raises is raised here.
 
         Raises:
             Unavailable: after `close`.
@@ -74,8 +76,7 @@ class GroupCommitter:
 
     def _commit(self, group: list[_Work]) -> None:
         try:
-            with self._database.write() as connection:
-                answers = [work(connection) for work, _ in group]
+            answers = self._run(group) if len(group) > 1 else again_after_conflict(self._run, group)
         except BaseException as error:  # noqa: BLE001 - handed to the caller, who waits for it
             if len(group) == 1:
                 group[0][1].set_exception(error)
@@ -85,3 +86,7 @@ class GroupCommitter:
             return
         for (_, future), answer in zip(group, answers, strict=True):
             future.set_result(answer)
+
+    def _run(self, group: list[_Work]) -> list[Any]:
+        with self._database.write() as connection:
+            return [work(connection) for work, _ in group]

@@ -204,6 +204,25 @@ def test_bytes_that_are_due_are_swept(fabric, scheduler, store, clock):
     assert list(store.list()) == []
 
 
+def test_a_round_that_loses_a_conflict_is_done_again_with_what_woke_it(scheduler, monkeypatch):
+    stop, rounds = threading.Event(), []
+
+    class Deadlock(Exception):
+        sqlstate = "40P01"
+
+    def broken(woken):
+        rounds.append(woken)
+        if len(rounds) == 2:
+            stop.set()
+            return
+        raise OperationalError("SELECT 1", {}, Deadlock())
+
+    monkeypatch.setattr(scheduler, "_wait", lambda _stop: {"a job"})
+    monkeypatch.setattr(scheduler, "step", broken)
+    scheduler.run(stop)
+    assert rounds == [{"a job"}, {"a job"}]
+
+
 def test_it_survives_a_database_that_is_away_and_is_patient_afterwards(fabric, scheduler, monkeypatch, logs):
     stop, rounds = threading.Event(), []
 
