@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
+from cli.amounts import amount_of, decimal
 from cli.components import Limit, Offset
 from cli.moments import future
 from cli.output import AsJson, Wide, moment, rest_of, show, table
 from cli.user_ids import Who, user_id_of
-from cli.wallet import amount_of, decimal
 
 coupon = typer.Typer(
     help="Codes that give ByteChips.", no_args_is_help=True, add_completion=False, rich_markup_mode=None

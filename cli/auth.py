@@ -62,7 +62,8 @@ def status(context: typer.Context, *, as_json: AsJson = False) -> None:
     how = "API key" if access.api_key else "sign-in"
     document = {"url": access.url, "profile": access.profile, "credential": how, "user": user.raw}
     shown = {"url": access.url, "profile": access.profile, "credential": how}
-    shown |= {"user": user.user_name, "email": user.email, "role": user.role}
+    role = user.role.removeprefix("ROLE_").lower()
+    shown |= {"user": user.user_name, "email": user.email, "role": role}
     show(document, fields(shown, tuple(shown)), as_json=as_json)
 
 

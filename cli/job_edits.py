@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from cli.amounts import amount_of
 from cli.output import AsJson, show
 from cli.questions import Yes, confirm
 
@@ -72,5 +73,5 @@ def estimate(context: typer.Context, job_id: JobId, *, as_json: AsJson = False) 
     with context.obj.client() as client:
         found = client.estimation(job_id)
     amount = found.get("amount", found.get("totalEstimation", 0))
-    text = f"{amount} ByteChips for {found.get('numUnitsEstimation', 0)} tasks"
+    text = f"{amount_of(amount)} ByteChips for {found.get('numUnitsEstimation', 0)} tasks"
     show(found, text, as_json=as_json)

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.amounts import amount_of
 from cli.components import Limit, Offset
 from cli.moments import past
 from cli.output import AsJson, Wide, fields, moment, rest_of, show, table
@@ -134,11 +135,8 @@ def task(
     with context.obj.client() as client:
         found = client.task(job_id, wanted)
     times = {it.name: duration(it.seconds) for it in found.phases}
-    show(
-        found.raw,
-        fields(found.raw | {"phases": times}, (*_TASK_SHOWN, "phases")),
-        as_json=as_json,
-    )
+    shown = found.raw | {"phases": times, "price": amount_of(found.price)}
+    show(found.raw, fields(shown, (*_TASK_SHOWN, "phases")), as_json=as_json)
 
 
 def _show_jobs(answer: dict[str, Any], *, wide: bool, as_json: bool) -> None:

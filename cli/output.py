@@ -16,6 +16,7 @@ _STYLES = {
     **dict.fromkeys(("aborted", "warn", "warning"), "yellow"),
     **dict.fromkeys(("inactive", "new"), "dim"),
 }  #: colours of words in tables
+_GAP = 2
 
 
 def show(document: Any, text: str, *, as_json: bool) -> None:
@@ -89,16 +90,28 @@ def clean(value: object) -> str:
 
 
 def _fitted(titles: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for title in titles:
-        grid.add_column(title, no_wrap=True, overflow="ellipsis")
-    for row in cells:
-        grid.add_row(*(Text(cell, style=_STYLES.get(cell.lower(), "")) for cell in row))
     console = Console()
+    natural = [max(map(cell_len, column)) for column in zip(titles, *cells, strict=True)]
+    widths = _shares(natural, console.width - _GAP * (len(titles) - 1))
+    plain = console.no_color
+    grid = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="" if plain else "bold")
+    for title, width in zip(titles, widths, strict=True):
+        grid.add_column(title, width=width, no_wrap=True, overflow="ellipsis")
+    for row in cells:
+        grid.add_row(*(Text(cell, style="" if plain else _STYLES.get(cell.lower(), "")) for cell in row))
     with console.capture() as captured:
         console.print(grid)
     return captured.get().rstrip("\n")
+
+
+def _shares(natural: Sequence[int], room: int) -> list[int]:
+    """Return how wide columns may be: narrow ones as they are, wide ones alike, and no wider in all than the room."""
+    widest = max(natural, default=0)
+    while widest > 1 and sum(min(it, widest) for it in natural) > room:
+        widest -= 1
+    return [min(it, widest) for it in natural]

@@ -1,6 +1,7 @@
 """Asks the person at the terminal; where there is none, tells which option answers instead."""
 
 import sys
+from getpass import getpass
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +29,7 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise NobodyToAsk(f"{question} Nobody is there to answer; say --yes")
-    if not typer.confirm(question, err=True):
+    if _answer(f"{question} [y/N]").lower() not in ("y", "yes"):
         raise BadInput("nothing was done")
 
 
@@ -40,7 +41,7 @@ def ask(question: str, *, otherwise: str) -> str:
     """
     if not sys.stdin.isatty():
         raise NobodyToAsk(otherwise)
-    return str(typer.prompt(question, err=True)).strip()
+    return _answer(f"{question}:")
 
 
 def read_hidden(question: str, file: Path | None = None) -> str:
@@ -55,7 +56,7 @@ def read_hidden(question: str, file: Path | None = None) -> str:
         if file is not None:
             text = file.read_text()
         elif sys.stdin.isatty():
-            text = str(typer.prompt(question, hide_input=True, err=True))
+            text = getpass(f"{question}: ")
         else:
             text = sys.stdin.read()
     except (OSError, UnicodeDecodeError) as error:
@@ -64,3 +65,13 @@ def read_hidden(question: str, file: Path | None = None) -> str:
     if not text:
         raise BadInput(f"{question}: there is none in {file or 'standard input'}")
     return text
+
+
+def _answer(question: str) -> str:
+    # What input() and the library ask lands partly in the result, on standard output.
+    sys.stderr.write(f"{question} ")
+    sys.stderr.flush()
+    line = sys.stdin.readline()
+    if not line:
+        raise typer.Abort
+    return line.strip()

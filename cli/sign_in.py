@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 
 from cli.loopback import authorize, has_browser
 from cli.output import note
@@ -37,8 +38,14 @@ def sign_in(url: str, profile: str, *, by_device: bool) -> None:
     if not token.refresh_token:
         raise ClientError("the fabric gave no refresh token")
     profiles = read_profiles()
-    # A new session of a fabric takes the place of whatever opened it before.
-    write_profiles(profiles.having(profile, Profile(url=client.url, refresh_token=token.refresh_token)))
+    session = Profile(
+        url=client.url,
+        refresh_token=token.refresh_token,
+        access_token=token.token,
+        access_until=time.time() + token.expires_in_s,
+    )
+    # It takes the place of whatever opened this fabric before.
+    write_profiles(profiles.having(profile, session))
 
 
 def place_of(url: str, profile: str) -> tuple[str, str]:

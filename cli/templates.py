@@ -85,7 +85,7 @@ def pull(
     target = file or Path(f"{template_id.rpartition('/')[2]}.json")
     with context.obj.client() as client:
         record = client.template(template_id).raw
-    body = {name: record[name] for name in _PUSHED if record.get(name) not in (None, "", {})}
+    body = {name: found for name in _PUSHED if (found := _said(record.get(name))) not in (None, "", {})}
     try:
         with target.open("x") as opened:
             opened.write(json.dumps(body, indent=2, ensure_ascii=False) + "\n")
@@ -116,6 +116,13 @@ def list_all(
 
 
 add_sharing(template, "template")
+
+
+def _said(value: Any) -> Any:
+    """Return a value without members that say nothing."""
+    if not isinstance(value, dict):
+        return value
+    return {name: said for name, it in value.items() if (said := _said(it)) not in (None, {})}
 
 
 def read_template(file: Path) -> dict[str, Any]:

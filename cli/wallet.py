@@ -1,11 +1,12 @@
 """`gridloom wallet ...`."""
 
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.amounts import amount_of, decimal
 from cli.catalog import command_group
 from cli.components import Limit, Offset
 from cli.moments import past
@@ -20,22 +21,6 @@ wallet = command_group("wallet")
 
 _BALANCE = ("accountId", "totalBalance", "availableBalance", "amountDue")
 _TRANSACTIONS = ("date", "type", "amount", "balance", "description", "id")
-
-
-def decimal(text: str) -> Decimal:
-    """Read an amount."""
-    try:
-        found = Decimal(text)
-    except InvalidOperation:
-        raise typer.BadParameter(f"{text!r} is no amount") from None
-    if not found.is_finite():
-        raise typer.BadParameter(f"{text!r} is no amount")
-    return found
-
-
-def amount_of(value: Decimal) -> str:
-    """Return an amount without an exponent."""
-    return f"{value:f}"
 
 
 @wallet.command("balance")

@@ -7,29 +7,14 @@ import sys
 
 import pytest
 
+from tests.fixtures.commands import Commands
 from tests.fixtures.live_fabric import ROOT
 
 
 @pytest.fixture
 def gridloom(fabric, tmp_path):
     """Return what runs one command and gives what it printed."""
-    known = {"GRIDLOOM_URL": fabric.url, "GRIDLOOM_API_KEY": fabric.api_key, "PYTHONPATH": str(ROOT)}
-
-    def run(*arguments: str, code: int = 0) -> str:
-        command = [sys.executable, "-P", "-m", "cli.main", *arguments]
-        ended = subprocess.run(
-            command,
-            env=os.environ | known,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=90,
-        )
-        assert ended.returncode == code, ended.stderr
-        return ended.stdout if code == 0 else ended.stderr
-
-    return run
+    return Commands(tmp_path, {"GRIDLOOM_URL": fabric.url, "GRIDLOOM_API_KEY": fabric.api_key})
 
 
 def test_a_new_app_is_pushed_and_run_in_one_command_each(gridloom, tmp_path):

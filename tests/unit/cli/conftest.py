@@ -1,10 +1,12 @@
 """A small control plane that speaks the published shapes over real HTTP, for the command line's tests."""
 
+import io
 import json
 import re
 import threading
 from base64 import b64decode
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, unquote
 
 import pytest
 
@@ -29,6 +31,9 @@ class FakeFabric:
         self.log_pages = []
         self.log_events = []
         self.phases = None
+        self.answers = {}  # to whatever a test wants answered otherwise, by method and path
+        self.queries = []
+        self.streams = {}
         handler = type("Handler", (_Handler,), {"fabric": self})
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
@@ -39,6 +44,10 @@ class FakeFabric:
     def answer(self, method, path, body):
         """Return status and JSON answer of an API call."""
         self.calls.append((method, path, body))
+        if (method, path) in self.answers:
+            found = self.answers[method, path]
+            found = found.pop(0) if isinstance(found, list) else found
+            return found if isinstance(found, tuple) else (200, found)
         for (verb, pattern), action in _ROUTES.items():
             if verb == method and (found := re.fullmatch(pattern, path)):
                 return action(self, body, *found.groups())
@@ -141,16 +150,24 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        path = self.path.partition("?")[0]
+        path, _, query = self.path.partition("?")
+        path = unquote(path)
+        self.fabric.queries.append(query)
         if path.startswith("/outputs/"):
             self._reply(200, list(self.fabric.outputs.values())[int(path.rpartition("/")[2])])
         elif path.endswith("/logs/stream"):
             self._reply(200, b"".join(self.fabric.log_events))
+        elif path in self.fabric.streams:
+            self._reply(200, self.fabric.streams[path])
+        elif path.endswith("/logs/download"):
+            self._reply(200, b"a line\n")
         elif path == "/upload":
             self.fabric.uploaded = (self.headers["Content-Disposition"], self.headers["Authorization"], body)
             self._reply(200, b"")
         else:
-            status, answer = self.fabric.answer(self.command, path, json.loads(body or b"null"))
+            is_form = self.headers["Content-Type"] == "application/x-www-form-urlencoded"
+            given = dict(parse_qsl(body.decode())) if is_form else json.loads(body or b"null")
+            status, answer = self.fabric.answer(self.command, path, given)
             self._reply(status, json.dumps(answer).encode())
 
     do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _serve  # noqa: N815
@@ -166,14 +183,13 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def fabric(monkeypatch, tmp_path):
+def fabric(monkeypatch):
     """A fabric that commands find by the environment."""
     fake = FakeFabric()
     thread = threading.Thread(target=fake.server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     monkeypatch.setenv("GRIDLOOM_URL", fake.url)
     monkeypatch.setenv("GRIDLOOM_API_KEY", KEY)
-    monkeypatch.chdir(tmp_path)
     yield fake
     fake.server.shutdown()
     thread.join()
@@ -182,8 +198,9 @@ def fabric(monkeypatch, tmp_path):
 
 @pytest.fixture(autouse=True)
 def home(monkeypatch, tmp_path):
-    """Keep the user's own folders out of the tests."""
-    for name in ("GRIDLOOM_URL", "GRIDLOOM_API_KEY", "GRIDLOOM_DATA_DIR"):
+    """Keep the user's own folders out of the tests, and what they write out of the repository."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("GRIDLOOM_URL", "GRIDLOOM_API_KEY", "GRIDLOOM_DATA_DIR", "GRIDLOOM_PROFILE", "BROWSER"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home/data"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home/state"))
@@ -191,10 +208,13 @@ def home(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def gridloom(capsys):
+def gridloom(capsys, monkeypatch):
     """Run the command line; gives exit code, standard output and standard error."""
 
-    def call(*arguments):
+    def call(*arguments, stdin="", at_terminal=False):
+        given = io.StringIO(stdin)
+        given.isatty = lambda: at_terminal
+        monkeypatch.setattr("sys.stdin", given)
         code = run([str(it) for it in arguments])
         printed = capsys.readouterr()
         return code, printed.out, printed.err

@@ -1,11 +1,11 @@
 """Tests of `gridloom app` and `gridloom engine`."""
 
 import json
-from base64 import b64decode
+from base64 import b64decode, b64encode
 
 import pytest
 
-from gridloom.archives import read_component
+from gridloom.archives import pack_folder, read_component
 
 
 @pytest.mark.parametrize("kind", ["app", "engine"])
@@ -48,3 +48,23 @@ def test_components_are_listed(fabric, gridloom):
 
 def test_the_status_is_one_word(fabric, gridloom):
     assert gridloom("app", "status", "shout")[1] == "active\n"
+
+
+def test_a_folder_comes_back(fabric, gridloom, tmp_path):
+    gridloom("app", "new", "shout")
+    archive = pack_folder(tmp_path / "shout")
+    fabric.answers["GET", "/v1/dev/apps/me/shout@0.1/download"] = {"engineData": b64encode(archive).decode()}
+    code, _, err = gridloom("app", "pull", "me/shout@0.1")
+    assert code == 1
+    assert "exists already" in err
+    assert gridloom("app", "pull", "me/shout@0.1", "again")[1] == "me/shout@0.1 is in again\n"
+    assert (tmp_path / "again/app/main.py").read_bytes() == (tmp_path / "shout/app/main.py").read_bytes()
+
+
+def test_an_engine_needs_a_kind_which_is_asked_for_at_a_terminal(gridloom, tmp_path):
+    code, _, err = gridloom("engine", "new", "cut")
+    assert code == 2
+    assert "--type partitioner" in err
+    assert gridloom("engine", "new", "cut", stdin="p\n", at_terminal=True)[0] == 0
+    assert json.loads((tmp_path / "cut/manifest.json").read_text())["type"] == "partitioner"
+    assert gridloom("engine", "new", "paste", stdin="neither\n", at_terminal=True)[0] == 1

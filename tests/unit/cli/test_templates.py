@@ -39,3 +39,23 @@ def test_what_is_no_object_is_refused(tmp_path, text):
 
 def test_templates_are_listed(fabric, gridloom):
     assert json.loads(gridloom("template", "list", "--json")[1])["templates"]
+
+
+def test_a_template_comes_back_as_it_could_be_pushed(fabric, gridloom, tmp_path):
+    fabric.answers["GET", "/v1/dev/templates/loud"] = {
+        "id": "loud",
+        "app": "shout",
+        "owner": "1",
+        "config": {"taskTimeout": None, "jobTimeout": 5},
+        "params": {"app": {}, "partitioner": {"n": 0}},
+    }
+    assert gridloom("template", "pull", "loud")[0] == 0
+    assert json.loads((tmp_path / "loud.json").read_text()) == {
+        "id": "loud",
+        "app": "shout",
+        "params": {"partitioner": {"n": 0}},
+        "config": {"jobTimeout": 5},
+    }
+    assert gridloom("template", "push", "loud.json")[0] == 0
+    assert "File exists" in gridloom("template", "pull", "loud")[2]
+    assert gridloom("template", "pull", "loud", "other.json")[0] == 0
