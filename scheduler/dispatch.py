@@ -1,6 +1,7 @@
 """Hands out work: fills each class's queue up to its window with bundles, fairly among owners.
 
-The order is priority, then the owner with the least in flight for its weight, then age. What is handed out is marked
+The owner with the least in flight for its weight comes first, its jobs by priority, then by age; jobs of low priority
+come after everybody's others. No owner gets ahead of another by calling its own jobs urgent. What is handed out is marked
 in the database first and sent after the commit; what could not be sent is taken back.
 """
 
@@ -131,9 +132,7 @@ class Dispatcher:
             return hints
         with self._database.write() as connection:
             while waiting:
-                chosen = min(
-                    waiting, key=lambda c: (-c.job.priority, busy.get(c.job.owner_id, 0) / c.job.weight)
-                )
+                chosen = min(waiting, key=lambda c: _turn(c.job, busy))
                 queue = chosen.placement.queue
                 share = free[queue] if len(waiting) == 1 else 1
                 made = self._bundles(connection, chosen, share)
@@ -198,6 +197,11 @@ def _open_stages(state: JobState) -> tuple[Stage, ...]:
     if state is JobState.PARTITIONED:
         return (Stage.APP,)
     return (Stage.ASSEMBLE,)
+
+
+def _turn(job: AnyRow, busy: dict[str, int]) -> tuple[int, float, int]:
+    """Return what sorts a job among those that wait; the least comes first."""
+    return max(0, -job.priority), busy.get(job.owner_id, 0) / job.weight, -job.priority
 
 
 def _in_flight_by_owner(jobs: Sequence[AnyRow], flying: Sequence[AnyRow]) -> dict[str, int]:

@@ -38,7 +38,7 @@ _LIVE_JOBS = (
         accounts.c.weight,
     )
     .select_from(jobs.join(accounts, accounts.c.id == jobs.c.owner_id))
-    .where(jobs.c.state.in_([state.value for state in JOB_LIVE]))
+    .where(jobs.c.state.in_([state.value for state in JOB_LIVE]), jobs.c.started_at <= db_now())
     .order_by(jobs.c.priority.desc(), jobs.c.submitted_at, jobs.c.id)
 )
 
@@ -159,7 +159,7 @@ def set_trouble(connection: Connection, job_id: str, trouble: str) -> None:
 
 
 def live_jobs(connection: Connection) -> list[AnyRow]:
-    """Return what dispatch needs of every live job but its plan: by priority, then by age."""
+    """Return what dispatch needs of every live job that was to start by now, but its plan: by priority, then by age."""
     return list(connection.execute(_LIVE_JOBS))
 
 

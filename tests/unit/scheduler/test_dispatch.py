@@ -153,6 +153,39 @@ def test_priority_goes_first_and_age_decides_between_equals(fabric, dispatcher, 
     assert len(queues.sent) == WINDOW
 
 
+@pytest.mark.parametrize(("priority", "expected"), [(1, (6, 6)), (-1, (0, 12))])
+def test_an_owner_gets_behind_others_by_priority_but_not_ahead(
+    fabric, dispatcher, queues, priority, expected
+):
+    fabric.worker(slots=4)
+    ada, bob = fabric.run_chunks(90, owner="ada", priority=priority), fabric.run_chunks(90, owner="bob")
+    dispatcher.round()
+    assert (jobs_of(queues)[ada], jobs_of(queues)[bob]) == expected
+
+
+def test_ten_tasks_do_not_wait_for_another_owners_thousands(fabric, dispatcher, queues):
+    worker = fabric.worker(slots=2)
+    many = fabric.run_chunks(2000, owner="ada")
+    dispatcher.round()
+    few = fabric.run_chunks(10, owner="bob")
+    for hint in [hint for _, hint in queues.sent]:
+        fabric.claim(worker, many, Stage.APP, *hint.chunks)
+    queues.sent.clear()
+    dispatcher.round()
+    assert jobs_of(queues)[few] == len(queues.sent)
+
+
+def test_a_planned_job_that_fits_nowhere_waits_for_its_start(fabric, dispatcher, queues):
+    fabric.worker()
+    planned = fabric.run(
+        plan_of(partitioner=stage_of(Needs(cores=64))), start_at=datetime(2099, 1, 1, tzinfo=UTC)
+    )
+    assert dispatcher.round() == {}
+    assert fabric.job(planned).warning == ""
+    fabric.write(lambda it: it.execute(update(jobs).values(started_at=datetime(2020, 1, 1, tzinfo=UTC))))
+    assert dispatcher.round()[planned].final is True
+
+
 def test_a_hint_that_left_the_queue_unclaimed_is_sent_again_after_seconds(fabric, dispatcher, queues):
     fabric.worker()
     job_id = fabric.run_chunks(2)
