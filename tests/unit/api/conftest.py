@@ -1,4 +1,7 @@
-"""A control plane in this process, called over ASGI without sockets."""
+"""A control plane in this process, called over ASGI without sockets.
+
+A test that asks for one runs twice: on SQLite and on PostgreSQL.
+"""
 
 import base64
 import json
@@ -12,6 +15,7 @@ import httpx
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from fastapi import FastAPI
+from sqlalchemy import select
 
 from api.app import create_app
 from api.tokens import hash_key
@@ -19,8 +23,17 @@ from gridloom.archives import pack_component
 from gridloom.ids import new_token
 from gridloom.settings import Settings
 from storage.repositories import accounts, api_keys
+from storage.tables import metadata
+from tests.fixtures.first_starts import (
+    postgres_start,
+    settings_in,
+    sqlite_start,
+    started_postgresql,
+    started_sqlite,
+)
 from tests.fixtures.mailbox import Mailbox
-from tests.fixtures.vault import OLD
+
+__all__ = ["postgres_start", "sqlite_start", "started_postgresql", "started_sqlite"]
 
 
 class Client:
@@ -51,6 +64,12 @@ class Client:
     def context(self) -> Any:
         return self.app.state.context
 
+    def stored(self) -> str:
+        """Return every row of the database as text."""
+        with self.context.database.read() as connection:
+            rows = [row for table in metadata.sorted_tables for row in connection.execute(select(table))]
+        return "\n".join(map(repr, rows))
+
     def new_user(self, name: str) -> "Client":
         """Return a client that is signed in as a new user."""
         api_key = new_token("glk")
@@ -64,19 +83,17 @@ class Client:
         return Client(self.portal, self.app, {"Authorization": token})
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def started(request: pytest.FixtureRequest) -> str:
+    """Return the URL of a database whose fabric was started once before; its other files lie in tmp_path."""
+    url: str = request.getfixturevalue(f"started_{request.param}")
+    return url
+
+
 @pytest.fixture
-def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
+def settings(started: str, tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
     """Return settings below tmp_path; a test may change some by indirect parameters."""
-    changes: dict[str, Any] = getattr(request, "param", {})
-    values: dict[str, Any] = {
-        "database_url": f"sqlite:///{tmp_path / 'gridloom.db'}",
-        "store_url": f"file://{tmp_path / 'objects'}",
-        "secret_key": "s" * 32,
-        "join_token": "j" * 32,
-        "master_key": OLD,
-        "bootstrap_file": tmp_path / "credentials.json",
-    }
-    return Settings(**values | changes)
+    return settings_in(tmp_path, started, **getattr(request, "param", {}))
 
 
 @pytest.fixture

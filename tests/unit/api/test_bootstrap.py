@@ -1,12 +1,20 @@
 import json
 import stat
 
+import pytest
+
 from api.app import close_context, open_context
 from engines.catalog import builtin_packages
 from gridloom.tags import parse_tag
 from storage.repositories import components
 from storage.repositories.components import ENGINES
 from storage.spans import Span
+
+
+@pytest.fixture
+def started(database_url):
+    """Return the URL of an empty database instead of one that a control plane was started on before."""
+    return database_url
 
 
 def test_the_first_start_writes_a_key_that_works(anonymous, settings):
