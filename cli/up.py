@@ -30,7 +30,15 @@ _RUNNER = re.compile(r"\bevent=worker_ready\b.*\brunner=(\S+)")
 _TLS = ("GRIDLOOM_TLS_CERT", "GRIDLOOM_TLS_KEY")
 _TRUE = ("1", "true", "yes", "on", "t", "y")
 _MASTER_KEYS = ("GRIDLOOM_MASTER_KEY", "GRIDLOOM_MASTER_KEY_FILE")
-_SECRET = ("GRIDLOOM_SECRET_KEY", "GRIDLOOM_JOIN_TOKEN", "GRIDLOOM_DATABASE_URL", *_MASTER_KEYS)
+_SIGN_IN = (
+    "GRIDLOOM_ACCESS_CODE",
+    "GRIDLOOM_SMTP_URL",
+    "GRIDLOOM_OIDC_ISSUER",
+    "GRIDLOOM_OIDC_CLIENT_ID",
+    "GRIDLOOM_OIDC_CLIENT_SECRET",
+)
+_API_ALONE = (*_MASTER_KEYS, *_SIGN_IN)
+_SECRET = ("GRIDLOOM_SECRET_KEY", "GRIDLOOM_JOIN_TOKEN", "GRIDLOOM_DATABASE_URL", *_API_ALONE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,9 +138,9 @@ def specs(place: Place, console: Console) -> list[ChildSpec]:
         "GRIDLOOM_SECRET_KEY": given.get("GRIDLOOM_SECRET_KEY", known["secret_key"]),
         "GRIDLOOM_BOOTSTRAP_FILE": str(folder / CREDENTIALS),
     }
-    master_keys = {name: given[name] for name in _MASTER_KEYS if name in given}
-    if not master_keys:
-        master_keys["GRIDLOOM_MASTER_KEY_FILE"] = str(master_key_file(folder))
+    api_alone = {name: given[name] for name in _API_ALONE if name in given}
+    if not any(name in given for name in _MASTER_KEYS):
+        api_alone["GRIDLOOM_MASTER_KEY_FILE"] = str(master_key_file(folder))
     worker = shared | {
         "GRIDLOOM_SCRATCH_DIR": str(folder / "scratch"),
         "GRIDLOOM_SHARED_CACHE_DIR": str(folder / "cache/shared"),
@@ -143,7 +151,7 @@ def specs(place: Place, console: Console) -> list[ChildSpec]:
     drain_s = float(os.environ.get("GRIDLOOM_DRAIN_S", "5"))
     return [
         *children,
-        _part("api", control | master_keys, 2, _API_GRACE_S, ready=answers_ready(place)),
+        _part("api", control | api_alone, 2, _API_GRACE_S, ready=answers_ready(place)),
         _part("scheduler", control, 1, _SCHEDULER_GRACE_S),
         _part("worker", worker, 0, drain_s + _WORKER_GRACE_S, ready=lambda: bool(console.runner)),
     ]

@@ -38,7 +38,11 @@ HTTPServer((os.environ["GRIDLOOM_HOST"], int(os.environ["GRIDLOOM_PORT"])), Hand
 """
 IDLE = """
 import os, time
-secrets = [name for name in ("GRIDLOOM_SECRET_KEY", "GRIDLOOM_DATABASE_URL") if name in os.environ]
+secrets = [
+    name
+    for name in ("GRIDLOOM_SECRET_KEY", "GRIDLOOM_DATABASE_URL", "GRIDLOOM_SMTP_URL", "GRIDLOOM_OIDC_CLIENT_SECRET")
+    if name in os.environ
+]
 print("event=worker_ready runner=mock isolation=none knows=" + ",".join(secrets), flush=True)
 print("pid", os.getpid(), flush=True)
 time.sleep(600)
@@ -111,6 +115,8 @@ def is_alive(pid):
 
 
 def test_it_says_where_it_is_and_a_stop_signal_ends_it_well(command, tmp_path):
+    secrets = {"GRIDLOOM_SMTP_URL": "smtp://u:p@mail.test", "GRIDLOOM_OIDC_CLIENT_SECRET": "swordfish"}
+    command["env"] |= secrets
     with running(command) as (process, ready):
         known = json.loads((tmp_path / "d/credentials.json").read_text())
         assert ready["runner"] == "mock"
@@ -121,7 +127,10 @@ def test_it_says_where_it_is_and_a_stop_signal_ends_it_well(command, tmp_path):
     assert out == ""
     assert "[api] pid" in err
     assert "[worker] event=worker_ready runner=mock isolation=none knows=\n" in err
-    assert "[scheduler] event=worker_ready runner=mock isolation=none knows=GRIDLOOM_SECRET_KEY" in err
+    assert (
+        "[scheduler] event=worker_ready runner=mock isolation=none knows=GRIDLOOM_SECRET_KEY,GRIDLOOM_DATABASE_URL\n"
+        in err
+    )
     assert not any(is_alive(pid) for pid in pids_in(err))
 
 
@@ -200,6 +209,19 @@ def test_a_broker_of_ones_own_replaces_the_embedded_one(tmp_path, monkeypatch):
     made = specs(Place(data_dir=tmp_path, host="127.0.0.1", port=80), Console())
     assert [it.name for it in made] == ["api", "scheduler", "worker"]
     assert {it.env["GRIDLOOM_BROKER_URL"] for it in made} == {"redis://elsewhere:6379/0"}
+
+
+@pytest.mark.parametrize(
+    "name", ["ACCESS_CODE", "SMTP_URL", "OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"]
+)
+def test_only_the_control_plane_is_told_how_users_sign_in(tmp_path, monkeypatch, name):
+    variable = f"GRIDLOOM_{name}"
+    monkeypatch.setenv("GRIDLOOM_BROKER_URL", "redis://elsewhere:6379/0")
+    monkeypatch.setenv(variable, "swordfish")
+    made = specs(Place(data_dir=tmp_path, host="127.0.0.1", port=80), Console())
+    assert [it.name for it in made if variable in it.env] == ["api"]
+    assert made[0].env[variable] == "swordfish"
+    assert variable not in os.environ  # which children inherit
 
 
 def test_only_the_control_plane_is_told_of_the_master_keys(tmp_path, monkeypatch):
