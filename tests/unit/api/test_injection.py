@@ -9,13 +9,15 @@ from api import injection
 from gridloom.errors import AttemptFailed
 from gridloom.ids import new_uuid
 from gridloom.manifests import Manifest
+from gridloom.sources import SourceSpec
 from gridloom.states import EndReason, Stage
 from gridloom.wire import ClaimRequest, ImageLogin
 from scheduler import claims
-from storage.repositories import components, registry_tokens, secrets
+from storage.repositories import components, inline_credentials, jobs, registry_tokens, secrets
 from storage.repositories.components import NewComponent
 from storage.repositories.secrets import Credentials, NewSecret
 from storage.tables import components as component_table
+from storage.tables import inline_credentials as inline_table
 from storage.tables import secrets as secret_table
 from storage.vault import Vault
 from tests.fixtures.fabric import Fabric, component, open_database, plan_of, stage_of
@@ -46,8 +48,8 @@ def won_of(fabric, *named, **changes):
     return fabric.write(claims.claim, worker_id, request, fabric.settings)
 
 
-def complete(fabric, won, vault=None):
-    return fabric.write(injection.complete, vault or a_vault(), won.planned, won.work)
+def complete(fabric, won, vault=None, job_id=""):
+    return fabric.write(injection.complete, vault or a_vault(), job_id, won.planned, won.work)
 
 
 def credentials(secret_id, secret_type="other", access_key=""):
@@ -162,3 +164,34 @@ def test_a_private_image_comes_with_the_login_that_nothing_else_holds(fabric):
     with fabric.database.read() as connection:
         row = connection.execute(component_table.select()).one()
     assert "swordfish" not in str(row) + str(fabric.job(job_id))
+
+
+def with_password(fabric):
+    source = SourceSpec(descriptor="url", params={"url": "https://a.test/f", "username": "u"})
+    job_id = fabric.run(plan_of(source=source))
+    holder = jobs.holder_of(fabric.owner(), job_id)
+    fabric.write(inline_credentials.keep, a_vault(), holder, "data_source", [(("password",), "swordfish")])
+    request = ClaimRequest(job_id=job_id, stage=Stage.PARTITION, chunks=(0,))
+    return job_id, fabric.write(claims.claim, fabric.worker(), request, fabric.settings)
+
+
+def test_who_fetches_the_source_gets_the_secrets_that_its_params_leave_out(fabric):
+    job_id, won = with_password(fabric)
+    work = complete(fabric, won, job_id=job_id)
+    assert work.source.params == {"url": "https://a.test/f", "username": "u", "password": "swordfish"}
+    assert "swordfish" not in repr(work) + str(fabric.job(job_id))
+    assert "swordfish" not in str(work.env)
+
+
+@pytest.mark.parametrize(
+    ("vault", "moved", "reason"),
+    [(Vault(), False, EndReason.RUNNER_FAILED), (a_vault(), True, EndReason.DATA_SOURCE)],
+)
+def test_a_source_whose_secrets_do_not_open_ends_the_attempt(fabric, vault, moved, reason):
+    job_id, won = with_password(fabric)
+    if moved:
+        garbled = update(inline_table).values(sealed=b"\x01" + bytes(200))
+        fabric.write(lambda connection: connection.execute(garbled))
+    with pytest.raises(AttemptFailed) as caught:
+        complete(fabric, won, vault, job_id)
+    assert caught.value.reason is reason

@@ -56,6 +56,7 @@ def test_a_new_key_in_the_file_counts_at_once_and_a_call_seals_all_anew(admin, a
         "kinds": {
             "secrets": {"rewrapped": 3, "unreadable": 0},
             "registry_tokens": {"rewrapped": 1, "unreadable": 0},
+            "inline_credentials": {"rewrapped": 0, "unreadable": 0},
         },
     }
     again = admin.post("/v1/admin/rotate_key").json()["kinds"]

@@ -145,7 +145,7 @@ def test_secrets_of_older_clients_are_never_shown(draft, hello):
     job = draft(dataSource=source)
     assert job["dataSource"]["params"] == {"name": "f", "bucketName": "b", "accessKey": "AK"}
     assert "hush" not in hello.get("/v1/customer/jobs").text
-    assert row_of(hello, job["id"]).data_source["params"]["secretKey"] == "hush"
+    assert "hush" not in str(row_of(hello, job["id"]))
 
 
 def test_both_prefixes_lead_to_the_same_jobs(draft, hello):

@@ -6,8 +6,9 @@ from sqlalchemy import select, update
 from gridloom.errors import VaultLocked
 from gridloom.ids import new_uuid
 from gridloom.manifests import Manifest
-from storage.repositories import components, registry_tokens, secrets
+from storage.repositories import components, inline_credentials, registry_tokens, secrets
 from storage.repositories.components import NewComponent
+from storage.repositories.inline_credentials import Holder
 from storage.repositories.rewrapping import KINDS, rewrap
 from storage.repositories.secrets import NewSecret
 from storage.tables import components as component_table
@@ -15,7 +16,7 @@ from storage.tables import secrets as secret_table
 from storage.vault import Sealed, Vault
 from tests.fixtures.vault import NEW, OLD, a_vault
 
-SECRETS, TOKENS = KINDS
+SECRETS, TOKENS, INLINE = KINDS
 
 
 @pytest.fixture
@@ -88,6 +89,18 @@ def test_what_can_not_be_opened_stays_and_does_not_stop_the_others(fabric, five)
     assert sorted(rotate(fabric, a_vault(NEW, OLD), SECRETS, 1)) == [(0, 0), (0, 1), *[(1, 0)] * 4]
     assert rotate(fabric, a_vault(NEW), TOKENS, 10) == [(0, 2)]
     assert tokens(fabric, a_vault(OLD)) == ["token-one", "token-two"]
+
+
+def test_the_secrets_of_sources_and_destinations_are_sealed_anew(fabric):
+    old, both = a_vault(OLD), a_vault(NEW, OLD)
+    holders = [Holder(owner_id=fabric.owner(), kind="job", id=str(number)) for number in range(3)]
+    for holder in holders:
+        fabric.write(inline_credentials.keep, old, holder, "data_source", [(("password",), holder.id)])
+    assert rotate(fabric, both, INLINE, 2) == [(2, 0), (1, 0)]
+    assert rotate(fabric, both, INLINE, 2) == [(0, 0)]
+    for holder in holders:
+        params = fabric.write(inline_credentials.whole, a_vault(NEW), holder, "data_source", {})
+        assert params == {"password": holder.id}
 
 
 def test_there_must_be_a_key(fabric, five):
