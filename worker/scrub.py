@@ -14,6 +14,8 @@ from worker.runners.protocol import OutputSink
 MASK = b"***"
 LEAST_BYTES = 4
 PART_BYTES = 8  #: shortest line of a value, or part of it, that is looked for
+_MOST_LINES = 200  #: of all values of a task that are also looked for one by one, the longest first
+_MOST_BASE64_LINES = 800
 _WIDTHS = (64, 76)  #: of lines of base64
 
 
@@ -21,7 +23,11 @@ class Scrubber:
     """Knows the values of one task's secrets."""
 
     def __init__(self, values: Iterable[str]) -> None:
-        forms = {form for value in values for form in _forms(value)}
+        known = list(values)
+        texts = {*known, *_lines(known)}
+        forms = {form for value in known for form in _forms(value)}
+        forms |= {form for text in texts for form in _text_forms(text)}
+        forms |= set(_base64_lines(known))
         self._forms = sorted((it for it in forms if len(it) >= LEAST_BYTES), key=lambda it: (-len(it), it))
         self._longest = len(self._forms[0]) if self._forms else 0
         self._all = b"\0".join(self._forms)
@@ -91,38 +97,56 @@ class ScrubbedSink:
             self._sink.write(stream, data)
 
 
+def _lines(values: Iterable[str]) -> list[str]:
+    """Return the longer lines of values; so few that looking for them all doesn't slow the worker down."""
+    lines = {line.strip() for value in values for line in value.splitlines()}
+    long = (line for line in lines if len(line.encode()) >= PART_BYTES)
+    return sorted(long, key=lambda line: (-len(line), line))[:_MOST_LINES]
+
+
 def _forms(value: str) -> Iterator[bytes]:
-    """Yield a value as programs print it, and each longer line of it likewise."""
+    """Yield a whole value in hexadecimal digits and base64."""
     raw = value.encode()
-    if len(raw) < LEAST_BYTES:
+    if len(raw) >= LEAST_BYTES:
+        yield raw.hex().encode()
+        yield from _base64(raw)
+
+
+def _text_forms(text: str) -> Iterator[bytes]:
+    """Yield a value or a line of it as programs print it."""
+    if len(text.encode()) < LEAST_BYTES:
         return
-    yield raw
-    yield raw.hex().encode()
-    yield from _base64(raw)
-    lines = (line.strip() for line in value.splitlines())
-    for text in (value, *(line for line in lines if len(line.encode()) >= PART_BYTES)):
-        yield text.encode()
-        yield quote(text, safe="").encode()
-        yield quote(text).encode()
-        yield quote_plus(text).encode()
-        yield json.dumps(text)[1:-1].encode()
-        yield json.dumps(text, ensure_ascii=False)[1:-1].encode()
-        yield repr(text)[1:-1].encode()
-        yield repr(text.encode())[2:-1].encode()
+    yield text.encode()
+    yield quote(text, safe="").encode()
+    yield quote(text).encode()
+    yield quote_plus(text).encode()
+    yield json.dumps(text)[1:-1].encode()
+    yield json.dumps(text, ensure_ascii=False)[1:-1].encode()
+    yield repr(text)[1:-1].encode()
+    yield repr(text.encode())[2:-1].encode()
 
 
 def _base64(raw: bytes) -> Iterator[bytes]:
-    """Yield the base64 of a value alone, broken into lines, and inside other bytes, in both alphabets."""
+    """Yield the base64 of a value alone and inside other bytes, in both alphabets."""
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         whole = encode(raw)
         yield whole
         yield whole.rstrip(b"=")
-        for width in _WIDTHS:
-            if len(whole) > width:
-                lines = (whole[at : at + width] for at in range(0, len(whole), width))
-                yield from (line for line in lines if len(line) >= PART_BYTES)
         for before in range(3):  # as in `user:key`
             start = before + 1 if before else 0
             inner = encode(bytes(before) + raw)[start : (before + len(raw)) * 8 // 6]
             if len(inner) >= PART_BYTES:
                 yield inner
+
+
+def _base64_lines(values: Iterable[str]) -> list[bytes]:
+    """Return the lines of the base64 of values, in both alphabets and the usual widths; as few as of `_lines`."""
+    lines = set()
+    for value in values:
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            whole = encode(value.encode())
+            for width in _WIDTHS:
+                if len(whole) > width:
+                    lines.update(whole[at : at + width] for at in range(0, len(whole), width))
+    long = (line for line in lines if len(line) >= PART_BYTES)
+    return sorted(long, key=lambda line: (-len(line), line))[:_MOST_BASE64_LINES]

@@ -150,3 +150,9 @@ def test_what_a_shell_prints_is_masked():
     )
     for output in (printed.stdout, printed.stderr, shlex.quote(VALUE).encode()):
         assert VALUE.encode() not in through(Scrubber([VALUE]), output)
+
+
+def test_values_of_very_many_lines_do_not_slow_a_worker_down():
+    values = ["\n".join(f"{number:09}{line:03}" for line in range(1000)) for number in range(20)]
+    assert len(Scrubber(values)._forms) < 4000
+    assert Scrubber(values[:1]).scrub(values[0].encode()) == b"***"
