@@ -21,10 +21,11 @@ bench: ## print the figures of benchmarks/, each with its floor (ARGS=NAME for o
 	@sh scripts/setup dev,bench
 	@.venv/bin/python -m benchmarks $(ARGS)
 
-fmt: setup ## format the code, mend what ruff can, write README's table of settings
+fmt: setup ## format the code, mend what ruff can, write the tables of settings and commands
 	@.venv/bin/ruff format
 	@.venv/bin/ruff check --fix
 	@.venv/bin/python scripts/settings_table.py
+	@.venv/bin/python scripts/command_reference.py
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

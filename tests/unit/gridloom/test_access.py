@@ -2,7 +2,7 @@
 
 import pytest
 
-from gridloom.access import Access, find_access
+from gridloom.access import Access, find_access, find_url
 from gridloom.errors import ClientError, SetupFailed
 from gridloom.profiles import Profile, Profiles, write_profiles
 
@@ -45,6 +45,33 @@ def test_a_known_key_is_not_sent_elsewhere(tmp_path):
     with pytest.raises(SetupFailed, match="there is no API key for http://other"):
         find_access("http://other")
     assert find_access("", "mine") == Access(url="http://local:1", api_key="mine")
+
+
+def test_a_url_leads_to_the_profile_that_has_a_credential_for_it(tmp_path):
+    local(tmp_path)
+    profiles = Profiles().having("office", Profile(url="https://office", api_key="ok"))
+    write_profiles(
+        profiles.having("empty", Profile(url="https://home")).having(
+            "home", Profile(url="https://home", refresh_token="rt")
+        )
+    )
+    assert find_access("https://home/").profile == "home"
+    with pytest.raises(SetupFailed, match="there is no API key for https://other"):
+        find_access("https://other")
+    with pytest.raises(SetupFailed, match="there is no API key"):
+        find_access("https://home", profile="office")
+
+
+def test_the_fabric_alone_is_found_without_a_credential(monkeypatch, tmp_path):
+    with pytest.raises(SetupFailed, match="say --url"):
+        find_url()
+    local(tmp_path)
+    assert find_url() == "http://local:1"
+    write_profiles(Profiles().having("office", Profile(url="https://office")))
+    assert find_url() == find_url("office") == "https://office"
+    monkeypatch.setenv("GRIDLOOM_URL", "http://env")
+    assert find_url() == "http://env"
+    assert find_url("office") == "https://office"
 
 
 @pytest.mark.parametrize("url", ["", "ftp://x", "127.0.0.1:8080", "http://", "http://[", "http://x:99999"])

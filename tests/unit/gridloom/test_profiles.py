@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from gridloom.errors import SetupFailed
-from gridloom.profiles import Profile, Profiles, config_file, read_profiles, write_profiles
+from gridloom.profiles import Profile, Profiles, config_file, read_profiles, try_lock, write_profiles
 
 
 @pytest.fixture(autouse=True)
@@ -51,3 +51,26 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "config").touch()
     with pytest.raises(SetupFailed, match="can't write"):
         write_profiles(Profiles())
+
+
+def test_one_process_at_a_time_has_the_lock():
+    first = try_lock()
+    assert first is not None
+    assert try_lock() is None
+    first.close()
+    again = try_lock()
+    assert again is not None
+    again.close()
+
+
+def test_a_place_without_a_lock_is_named(tmp_path):
+    (tmp_path / "config").touch()
+    with pytest.raises(SetupFailed, match="can't write"):
+        try_lock()
+
+
+def test_a_session_comes_back_with_its_token():
+    profile = Profile(url="http://a", refresh_token="r", access_token="t", access_until=1795340334.5)
+    write_profiles(Profiles().having("a", profile))
+    assert read_profiles().get("a") == profile
+    assert repr(profile) == "Profile(url='http://a', access_until=1795340334.5)"

@@ -1,13 +1,14 @@
 """Tests of tokens, refusals and patience; every one with both clients."""
 
 import asyncio
+import time
 
 import httpx
 import pytest
 
 from gridloom.client import Access, AsyncClient
 from gridloom.errors import ClientError, Unreachable
-from gridloom.profiles import Profile, Profiles, read_profiles, write_profiles
+from gridloom.profiles import Profile, Profiles, read_profiles, try_lock, write_profiles
 
 JOB = {"job": {"id": "j", "state": "JOB_STATE_NEW"}}
 AWAY = httpx.ConnectError("refused")
@@ -132,6 +133,46 @@ def test_a_refresh_token_that_another_process_renewed_is_taken_over(script, conn
     script.answers = [{"access_token": "a", "expires_in": 3600}, JOB]
     connect(access=Access(url="http://fabric.test", refresh_token="old", profile="office")).do("job", "j")
     assert b"refresh_token=newer" in script.seen[0].content
+
+
+def test_a_token_that_another_process_got_is_used_while_it_lasts(script, connect, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    kept = Profile(
+        url="http://fabric.test", refresh_token="r", access_token="theirs", access_until=time.time() + 900
+    )
+    write_profiles(Profiles(by_name={"office": kept}))
+    script.answers = [JOB]
+    access = Access(url="http://fabric.test", refresh_token="old", profile="office")
+    connect(access=access).do("job", "j")
+    assert script.seen[0].headers["Authorization"] == "theirs"
+
+
+def test_a_token_of_another_process_that_is_no_longer_taken_is_renewed(
+    script, connect, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    kept = Profile(
+        url="http://fabric.test", refresh_token="r", access_token="theirs", access_until=time.time() + 900
+    )
+    write_profiles(Profiles(by_name={"office": kept}))
+    script.answers = [(401, {}), {"access_token": "a", "expires_in": 3600, "refresh_token": "r2"}, JOB]
+    access = Access(url="http://fabric.test", refresh_token="old", profile="office")
+    connect(access=access).do("job", "j")
+    assert b"refresh_token=r&" in script.seen[1].content
+    renewed = read_profiles().get("office")
+    assert (renewed.refresh_token, renewed.access_token) == ("r2", "a")
+    assert renewed.access_until > time.time() + 3000
+
+
+def test_one_process_at_a_time_uses_a_refresh_token(script, connect, monkeypatch, tmp_path, no_waiting):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    kept = Profile(url="http://fabric.test", refresh_token="r")
+    write_profiles(Profiles(by_name={"office": kept}))
+    locks = [None, None, try_lock]
+    monkeypatch.setattr("gridloom.client.session.try_lock", lambda: (it := locks.pop(0)) and it())
+    script.answers = [{"access_token": "a", "expires_in": 3600}, JOB]
+    connect(access=Access(url="http://fabric.test", refresh_token="r", profile="office")).do("job", "j")
+    assert len(no_waiting) == 2
 
 
 def test_conversations_at_the_same_time_renew_the_token_once(script):
