@@ -95,7 +95,7 @@ class EventHub:
         self._open += 1
         self._wanted.set()
         try:
-            yield b"" if view.lines else b"retry: 1000\n\n"
+            yield view.remark("retry: 1000")
             await self._settle(place)
             if self._stopped:
                 return

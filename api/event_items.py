@@ -4,18 +4,26 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Row
 
+from api import protobuf
 from api.job_view import job_of
 from api.shapes.base import Shape
-from api.shapes.events import DATA_TYPES, EventName, Ping, TaskChange
+from api.shapes.events import DATA_TYPES, EventName, EventStreamItem, Ping, TaskChange
 from broker.event_stream import Entry, Position
 from gridloom.changes import JobChange
 from gridloom.ids import task_id
 
-FAREWELL = b": the stream ends here; reconnect\n\n"
+
+class Form(StrEnum):
+    """What a stream consists of; the values are the media types."""
+
+    EVENTS = "text/event-stream"
+    LINES = "application/json"  #: items as JSON, one a line
+    MESSAGES = protobuf.MEDIA_TYPE  #: items as messages, each behind its length as a varint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,32 +38,38 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What some listeners see: an owner's jobs, or only `job_ids`, with or without tasks; as lines or events."""
+    """What some listeners see: an owner's jobs, or only `job_ids`, with or without tasks; and in which form."""
 
     owner_id: str
     job_ids: frozenset[str] = frozenset()
     tasks: bool = True
-    lines: bool = False
+    form: Form = Form.EVENTS
 
     def chunk(self, items: Sequence[Item]) -> bytes:
         """Return the bytes of those items that the view shows."""
-        return "".join(self._written(it) for it in items if self._shows(it)).encode()
+        return b"".join(self._written(it) for it in items if self._shows(it))
+
+    def remark(self, text: str) -> bytes:
+        """Return what only a stream of events has room for: a field or comment that is no item."""
+        return f"{text}\n\n".encode() if self.form is Form.EVENTS else b""
 
     def _shows(self, item: Item) -> bool:
         if item.name is EventName.TASK_UPDATED and not self.tasks:
             return False
         return not (self.job_ids and item.job_id) or item.job_id in self.job_ids
 
-    def _written(self, item: Item) -> str:
-        if self.lines:
-            return f"{item.text}\n"
+    def _written(self, item: Item) -> bytes:
         place = f"id: {item.id}\n" if item.id else ""
-        return f"event: {item.name}\n{place}data: {item.text}\n\n"
+        return self._framed(item.text, head=f"event: {item.name}\n{place}")
+
+    def _framed(self, text: str, head: str = "") -> bytes:
+        if self.form is Form.MESSAGES:
+            return protobuf.delimited(EventStreamItem, text)
+        return f"{text}\n".encode() if self.form is Form.LINES else f"{head}data: {text}\n\n".encode()
 
     def refusal(self, code: int, message: str) -> bytes:
         """Return the last item of a stream that the server ends."""
-        text = json.dumps({"error": {"code": code, "message": message, "details": []}})
-        return f"{text}\n".encode() if self.lines else f"data: {text}\n\n".encode()
+        return self._framed(json.dumps({"error": {"code": code, "message": message, "details": []}}))
 
 
 def items_of(

@@ -5,7 +5,7 @@ import re
 from collections import deque
 from typing import NamedTuple, Self
 
-from api.event_items import FAREWELL, View
+from api.event_items import View
 from broker.event_stream import Position
 
 _WAITING_MAX = 256  #: chunks, at most ten a second
@@ -41,7 +41,7 @@ class Listener:
         """Send a chunk soon; a listener that is too slow is cut off, so that it comes back and reads what it missed."""
         if len(self._chunks) >= _WAITING_MAX:
             self._chunks.clear()
-            self.end(b"" if self.view.lines else FAREWELL)
+            self.end(self.view.remark(": the stream ends here; reconnect"))
         elif not self._ended:
             self._chunks.append(chunk)
             self._news.set()

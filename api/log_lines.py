@@ -44,7 +44,7 @@ def entry(line: StoredLine) -> Members:
 
 
 def event(job_id: str, line: StoredLine) -> Members:
-    """Return the members of a `LogEvent`: an entry, and whose it is."""
+    """Return the members of an event `log`: an entry, and whose it is."""
     it = line.entry
     whose = {
         "stage": line.stage,

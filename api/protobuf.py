@@ -6,11 +6,12 @@ Routes know JSON alone; the messages of `api/proto/gridloom.proto` have the same
 import json
 from collections.abc import Iterator
 from inspect import isclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, get_args
 
 from fastapi.routing import APIRoute
-from google.protobuf import descriptor_pool, json_format, message_factory
+from google.protobuf import descriptor_pool, json_format, message_factory, proto
 from google.protobuf.message import DecodeError, Message
 from pydantic import BaseModel
 from starlette.datastructures import Headers, MutableHeaders
@@ -62,6 +63,20 @@ def as_json(kind: type[Message] | None, body: bytes) -> Any:
 def as_message(kind: type[Message], body: bytes) -> bytes:
     """Return the serialized message of a JSON object; members that the message lacks are left out."""
     return json_format.ParseDict(json.loads(body), kind(), ignore_unknown_fields=True).SerializeToString()
+
+
+def delimited(shape: type[BaseModel], text: str) -> bytes:
+    """Return the message of a shape's JSON behind its length as a varint, as one of many in a stream."""
+    kind, framed = message_of(shape), BytesIO()
+    assert kind is not None
+    message = json_format.Parse(text, kind(), ignore_unknown_fields=True)
+    proto.serialize_length_prefixed(message, framed)
+    return framed.getvalue()
+
+
+def accepted(header: str) -> list[str]:
+    """Return the media types that an Accept header names."""
+    return [part.partition(";")[0].strip().lower() for part in header.split(",")]
 
 
 class ProtobufAnswers:
@@ -116,7 +131,7 @@ class _Answer:
 
 def _wanted(accept: str) -> bool:
     """Tell whether an Accept header names the media type, and does not put JSON before it."""
-    names = [part.partition(";")[0].strip().lower() for part in accept.split(",")]
+    names = accepted(accept)
     if MEDIA_TYPE not in names:
         return False
     return "application/json" not in names[: names.index(MEDIA_TYPE)]

@@ -78,7 +78,8 @@ def shapes() -> dict[str, type[BaseModel]]:
             for route in router.routes:
                 if isinstance(route, APIRoute):
                     bodies = [route.body_field.field_info.annotation] if route.body_field else []
-                    for annotation in (route.response_model, *bodies):
+                    streamed = [it["model"] for it in route.responses.values() if "model" in it]
+                    for annotation in (route.response_model, *bodies, *streamed):
                         _collect(annotation, found)
     for always in (ErrorBody, InfoResponse, *BARE_BODIES.values()):
         _collect(always, found)

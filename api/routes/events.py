@@ -9,8 +9,9 @@ from fastapi.responses import StreamingResponse
 from api.context import Context
 from api.deps import AuthorizationDep, ContextDep, GateDep, caller_of
 from api.event_hub import EventHub
-from api.event_items import View
+from api.event_items import Form, View
 from api.json_route import JsonRoute
+from api.protobuf import accepted
 from api.shapes.events import EventStreamItem
 from gridloom.errors import NotFound
 from gridloom.ids import is_uuid
@@ -19,7 +20,6 @@ from storage.repositories import jobs
 router = APIRouter(route_class=JsonRoute, tags=["Events"])
 
 _MOST_JOBS = 100
-_EVENTS, _LINES = "text/event-stream", "application/json"
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
@@ -43,7 +43,7 @@ async def _view(
     asked = frozenset(job_ids or ())
     if asked:
         await run_in_threadpool(_check_owned, context, caller.account_id, asked)
-    return View(owner_id=caller.account_id, job_ids=asked, tasks=tasks, lines=_wants_lines(request))
+    return View(owner_id=caller.account_id, job_ids=asked, tasks=tasks, form=_form(request))
 
 
 @router.get(
@@ -51,8 +51,11 @@ async def _view(
     response_class=StreamingResponse,
     responses={
         200: {
-            "description": "A stream without end: events whose data is an item, or items, one a line",
-            "content": {_EVENTS: {"schema": {"type": "string"}}},
+            "description": (
+                "A stream without end: events whose data is an item; for those who ask for JSON items, one a line; "
+                "for those who ask for protobuf messages, each behind its length as a varint"
+            ),
+            "content": {Form.EVENTS.value: {"schema": {"type": "string"}}},
             "model": EventStreamItem,
         }
     },
@@ -72,15 +75,15 @@ async def listen(
     hub.check_room()
     return StreamingResponse(
         hub.listen(view, header, last_event_id or last_id),
-        media_type=_LINES if view.lines else _EVENTS,
+        media_type=view.form.value,
         headers=_HEADERS,
     )
 
 
-def _wants_lines(request: Request) -> bool:
-    """Tell whether the Accept header asks for JSON and for nothing that could as well be events."""
-    names = {part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "").split(",")}
-    return _LINES in names and not names & {_EVENTS, "application/x-protobuf"}
+def _form(request: Request) -> Form:
+    """Return the form that the Accept header names: the first but for events, which whoever can read them gets."""
+    names = [name for name in accepted(request.headers.get("accept", "")) if name in set(Form)]
+    return Form.EVENTS if not names or Form.EVENTS in names else Form(names[0])
 
 
 def _check_owned(context: Context, owner_id: str, job_ids: frozenset[str]) -> None:

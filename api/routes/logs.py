@@ -15,7 +15,7 @@ from api.log_filters import line_filter, places
 from api.log_lines import as_json, by_stage
 from api.log_reader import LogReader
 from api.log_stream import LogFollower
-from api.shapes.logs import LogEvent, LogFilter, LogsRequest, LogsResponse, Order
+from api.shapes.logs import LogFilter, LogsRequest, LogsResponse, Order
 from api.tokens import TokenGate
 from gridloom.errors import BadInput
 from storage.repositories import jobs
@@ -47,9 +47,11 @@ def read_logs(body: LogsRequest, context: ContextDep, caller: CallerDep) -> Resp
     response_class=StreamingResponse,
     responses={
         200: {
-            "description": "Events `log` whose data is a line, and `end` when the job has ended and all was sent",
+            "description": (
+                "Events `log` whose data is a line: its text `log`, timestamp, level, container, stream, stage, taskId, "
+                "chunk and attempt; and `end` when the job has ended and all was sent"
+            ),
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
-            "model": LogEvent,
         }
     },
 )

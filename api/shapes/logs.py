@@ -75,15 +75,6 @@ class LogEntry(Shape):
     stream: str = ""
 
 
-class LogEvent(LogEntry):
-    """One line of a stream, and whose it is."""
-
-    stage: Stage
-    task_id: str
-    chunk: int
-    attempt: int
-
-
 class TaskLogs(Shape):
     """The lines of one task."""
 

@@ -10,7 +10,7 @@ import pytest
 
 from api import event_hub, event_listener
 from api.event_hub import EventHub
-from api.event_items import View
+from api.event_items import Form, View
 from broker.event_stream import Entry, Position
 from gridloom.errors import Unauthorized, Unavailable
 from gridloom.states import Stage
@@ -184,7 +184,7 @@ def test_others_hear_nothing_and_filters_leave_out(world):
         async with (
             world.listen("bob") as bob,
             world.listen(tasks=False) as coarse,
-            world.listen(job_ids=frozenset([job_id]), lines=True) as one,
+            world.listen(job_ids=frozenset([job_id]), form=Form.LINES) as one,
             world.listen() as ear,
         ):
             for it in (bob, coarse, one, ear):

@@ -3,8 +3,13 @@
 import asyncio
 import json
 from functools import partial
+from io import BytesIO
 
 import pytest
+from google.protobuf import proto
+
+from api.proto import gridloom_pb2 as pb
+from api.protobuf import MEDIA_TYPE
 
 EVENTS = "/v1/customer/events"
 
@@ -50,6 +55,17 @@ def test_who_asks_for_json_gets_lines_of_it(ada):
     answer = heard(ada, headers={"Accept": "application/json"})
     assert answer.headers["content-type"] == "application/json"
     assert json.loads(answer.text.splitlines()[0])["result"]["data"]["@type"].endswith("Ping")
+
+
+@pytest.mark.parametrize(
+    "accept", [MEDIA_TYPE, f"{MEDIA_TYPE}, application/json", f"text/html, {MEDIA_TYPE};q=0.9"]
+)
+def test_who_asks_for_messages_gets_them_one_behind_the_other(ada, accept):
+    answer = heard(ada, headers={"Accept": accept})
+    assert answer.headers["content-type"] == MEDIA_TYPE
+    item = proto.parse_length_prefixed(pb.EventStreamItem, BytesIO(answer.content))
+    assert item.result.event == "ping"
+    assert item.result.data["@type"].endswith("Ping")
 
 
 def test_the_token_may_stand_in_the_address(ada, anonymous):
