@@ -86,13 +86,14 @@ async def _write(scope: Scope, status: int) -> None:
 def _row(scope: Scope, status: int) -> dict[str, Any]:
     state = scope.get("state", {})
     caller = state.get("caller")
+    acting = (caller.account_id, caller.credential_id) if caller else state.get("acting", (None, None))
     resource = {
         name: str(value)[:200] for name, value in scope["path_params"].items() if name not in _SECRET_PARTS
     }
     return {
         "at": datetime.now(UTC),
-        "account_id": caller.account_id if caller else None,
-        "credential_id": caller.credential_id if caller else None,
+        "account_id": acting[0],
+        "credential_id": acting[1],
         "address": (scope.get("client") or ("",))[0][:64],
         "request_id": state.get("request_id", ""),
         "method": scope["method"],

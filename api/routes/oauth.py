@@ -113,7 +113,11 @@ def authorize_form(request: Request, context: ContextDep, form: Annotated[Author
 
 @router.post("/oauth2/token", responses=_REFUSED)
 def exchange(
-    response: Response, context: ContextDep, gate: GateDep, form: Annotated[TokenRequest, Form()]
+    request: Request,
+    response: Response,
+    context: ContextDep,
+    gate: GateDep,
+    form: Annotated[TokenRequest, Form()],
 ) -> OAuthTokenResponse:
     """Exchange an authorization code, a refresh token or a device code for an access token."""
     try:
@@ -122,6 +126,7 @@ def exchange(
         if error.error == "invalid_grant":
             gate.forget()  # it may have ended a stolen session
         raise
+    request.state.acting = (grant.account_id, grant.session_id)
     response.headers.update(_NO_STORE)
     return OAuthTokenResponse(
         access_token=gate.issue(grant.account_id, grant.session_id),

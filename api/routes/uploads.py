@@ -76,7 +76,7 @@ def _reader(request: Request) -> Callable[[], Coroutine[Any, Any, bytes]]:
 
 
 def _take(request: Request, context: Context, claims: LinkClaims, read: Callable[[], bytes]) -> None:
-    _check_allowed(context, claims)
+    request.state.acting = (_allowed(context, claims), None)
     if claims.kind is LinkKind.UPLOAD:
         _store(request, context, claims.job, read)
         return
@@ -86,13 +86,18 @@ def _take(request: Request, context: Context, claims: LinkClaims, read: Callable
     cache_files.receive(context, claims.scope, claims.path, body)
 
 
-def _check_allowed(context: Context, claims: LinkClaims) -> None:
-    """Raise `Forbidden` when who the link was made for could not do the same with a token any more."""
+def _allowed(context: Context, claims: LinkClaims) -> str:
+    """Return whose link it is.
+
+    Raises:
+        Forbidden: when they could not do the same with a token any more.
+    """
     with context.database.read() as connection:
         job = jobs.linked(connection, claims.job) if claims.kind is LinkKind.UPLOAD else None
         account = accounts.enabled(connection, job.owner_id if job else claims.account)
     if claims.scope == SHARED and account.role != ADMIN:
         raise Forbidden("only an admin may change the shared cache")
+    return account.id
 
 
 def _store(request: Request, context: Context, job_id: str, read: Callable[[], bytes]) -> None:

@@ -85,3 +85,22 @@ def test_rows_can_be_neither_changed_nor_removed(database_url):
         with pytest.raises(DatabaseError, match="append-only"), database.write() as connection:
             connection.execute(statement)
     database.close()
+
+
+def test_who_signs_in_or_follows_a_link_is_named(admin, anonymous):
+    body = {"userName": "eve", "email": "eve@example.test", "password": "correct horse"}
+    account_id = admin.post("/v1/admin/users", json=body).json()["user"]["id"]
+    anonymous.post("/v1/auth/signin", json={"email": "eve@example.test", "password": "correct horse"})
+    anonymous.post("/v1/auth/signin", json={"email": "eve@example.test", "password": "wrong"})
+    made, good, bad = rows(admin)
+    assert (made["account_id"], made["status"]) != (account_id, 401)
+    assert (good["account_id"], bool(good["credential_id"]), good["status"]) == (account_id, True, 200)
+    assert (bad["account_id"], bad["status"]) == (None, 401)
+    link = admin.post("/v1/dev/cache", json={"path": "a.bin"}).json()["uploadUrl"]
+    anonymous.request("PUT", link.removeprefix("http://fabric.test"), content=b"x")
+    put = rows(admin)[-1]
+    assert (put["route"], put["account_id"], put["status"]) == (
+        "/files/upload/{token}",
+        made["account_id"],
+        200,
+    )
