@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from api.context import Context
 from api.shapes.auth import ApiKey
 from api.tokens import hash_key
-from gridloom.errors import BadInput
+from gridloom.errors import BadInput, Forbidden
 from gridloom.ids import new_token
 from storage.columns import AnyRow
 from storage.repositories import api_keys
@@ -19,10 +19,18 @@ LONGEST_LIFE = timedelta(days=3660)
 
 
 def issue(context: Context, account_id: str, name: str, expires_at: datetime) -> tuple[str, ApiKey]:
-    """Add a key to an account; return the key itself and what is shown of it."""
+    """Add a key to an account; return the key itself and what is shown of it.
+
+    Raises:
+        Forbidden: when the account has so many that a list would not show them all.
+    """
     key = new_token(PREFIX)
 
     def add(connection: Connection) -> AnyRow:
+        if api_keys.count_good(connection, account_id) >= api_keys.MOST_KEYS:
+            raise Forbidden(
+                f"you have {api_keys.MOST_KEYS} API keys, the most that one may; revoke some first"
+            )
         key_id = api_keys.add(
             connection,
             account_id,

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, case, func, insert, or_, select, update
+from sqlalchemy.sql.expression import ColumnElement
 
 from gridloom.ids import new_uuid
 from storage.columns import AnyRow
 from storage.tables import api_keys
 
-MOST_KEYS = 1000  #: rows of a list, the newest
+MOST_KEYS = 1000  #: that an account may have at once, and rows of a list
 
 
 def add(
@@ -44,9 +45,16 @@ def find(connection: Connection, account_id: str, key_id: str) -> AnyRow | None:
 
 
 def listed(connection: Connection, account_id: str) -> Sequence[AnyRow]:
-    """Return the account's keys, revoked ones too, the newest first."""
+    """Return the account's keys, those that let in before those that are over, the newest first."""
     query = select(api_keys).where(api_keys.c.account_id == account_id)
-    return connection.execute(query.order_by(api_keys.c.created_at.desc()).limit(MOST_KEYS)).all()
+    order = (case((_good(), 0), else_=1), api_keys.c.created_at.desc())
+    return connection.execute(query.order_by(*order).limit(MOST_KEYS)).all()
+
+
+def count_good(connection: Connection, account_id: str) -> int:
+    """Return how many of the account's keys let in."""
+    query = select(func.count()).select_from(api_keys).where(api_keys.c.account_id == account_id, _good())
+    return connection.execute(query).scalar_one()
 
 
 def revoke(connection: Connection, account_id: str, key_id: str) -> bool:
@@ -56,3 +64,8 @@ def revoke(connection: Connection, account_id: str, key_id: str) -> bool:
     fresh = (api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
     connection.execute(update(api_keys).where(*fresh).values(revoked_at=datetime.now(UTC)))
     return True
+
+
+def _good() -> ColumnElement[bool]:
+    unexpired = or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > datetime.now(UTC))
+    return api_keys.c.revoked_at.is_(None) & unexpired

@@ -8,11 +8,13 @@ from gridloom.ids import new_uuid
 from storage.columns import AnyRow
 from storage.tables import accounts, sessions
 
+MOST_SESSIONS = 1000  #: of an account
+
 
 def create(
     connection: Connection, account_id: str, *, client: str, secret_hash: str | None, expires_at: datetime
 ) -> str:
-    """Add a session and return its id; the account's last sign-in is now."""
+    """Add a session and return its id; the account's last sign-in is now, and its oldest sessions beyond the most end."""
     session_id, now = new_uuid(), datetime.now(UTC)
     connection.execute(
         insert(sessions).values(
@@ -25,6 +27,9 @@ def create(
         )
     )
     connection.execute(update(accounts).where(accounts.c.id == account_id).values(last_login_at=now))
+    mine = select(sessions.c.id).where(sessions.c.account_id == account_id)
+    too_many = mine.order_by(sessions.c.created_at.desc()).limit(MOST_SESSIONS).offset(MOST_SESSIONS)
+    connection.execute(delete(sessions).where(sessions.c.id.in_(too_many)))
     return session_id
 
 

@@ -51,3 +51,11 @@ def test_an_expired_session_is_not_found_and_swept(connection, ada, session_id):
     assert sessions.by_secret(connection, "cli", "past") is None
     assert sessions.sweep(connection) == 1
     assert sessions.by_secret(connection, "cli", "old") is not None
+
+
+def test_the_oldest_of_too_many_sessions_end(connection, ada, monkeypatch):
+    monkeypatch.setattr(sessions, "MOST_SESSIONS", 2)
+    for secret in ("first", "second", "third"):
+        sessions.create(connection, ada, client="cli", secret_hash=secret, expires_at=LATER)
+    found = [sessions.by_secret(connection, "cli", it) is not None for it in ("first", "second", "third")]
+    assert found == [False, True, True]
