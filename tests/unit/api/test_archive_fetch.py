@@ -3,8 +3,9 @@ import threading
 
 import pytest
 
+from api import archive_fetch
 from api.archive_fetch import fetch_archive
-from gridloom.errors import BadInput
+from gridloom.errors import BadInput, Unavailable
 from gridloom.settings import Settings
 from storage.sources.url import Conditions
 
@@ -56,3 +57,10 @@ def test_what_can_not_be_had_or_is_too_large_is_told(served, path, told):
     settings = Settings(allow_private_hosts="127.0.0.1", max_body_mib=1)
     with pytest.raises(BadInput, match=told):
         fetch_archive(f"{base}{path}", settings, HASTY)
+
+
+def test_slow_servers_do_not_hold_all_threads(monkeypatch):
+    monkeypatch.setattr(archive_fetch, "_room", threading.BoundedSemaphore(1))
+    archive_fetch._room.acquire()
+    with pytest.raises(Unavailable, match="too many archives"):
+        fetch_archive("http://fabric.test/a.tar", Settings(), HASTY)
