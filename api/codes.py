@@ -11,8 +11,8 @@ from storage.group_commit import GroupCommitter
 from storage.repositories import accounts, codes
 
 LIFE = timedelta(minutes=10)
-Purpose = Literal["login", "api_key"]
-_WHAT_FOR = {"login": "sign in", "api_key": "create an API key"}
+Purpose = Literal["login", "api_key", "password"]
+_WHAT_FOR = {"login": "sign in", "api_key": "create an API key", "password": "set your password"}
 
 
 class CodeDesk:

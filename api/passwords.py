@@ -6,10 +6,22 @@ from functools import cache
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from gridloom.errors import BadInput
+
 LEAST_CHARS = 12
-MOST_CHARS = 1000
 _hasher = PasswordHasher()
 _room = threading.BoundedSemaphore(4)  #: a hash takes 64 MiB while it is made
+
+
+def hashed_new(password: str, field: str = "password") -> str:
+    """Return what is kept of a password that someone chose.
+
+    Raises:
+        BadInput: when it is too short; it names `field`.
+    """
+    if len(password) < LEAST_CHARS:
+        raise BadInput(f"a password has at least {LEAST_CHARS} characters", field=field)
+    return hashed(password)
 
 
 def hashed(password: str) -> str:

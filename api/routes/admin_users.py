@@ -42,13 +42,11 @@ def create_user(context: ContextDep, _: AdminDep, body: CreateUserRequest) -> Cr
     """Make an account, on request with a first API key."""
     if not body.user_name.strip() and not body.email.strip():
         raise BadInput("give a userName or an email", field="userName")
-    if body.password and len(body.password) < passwords.LEAST_CHARS:
-        raise BadInput(f"a password has at least {passwords.LEAST_CHARS} characters", field="password")
     email = read_email(body.email) if body.email.strip() else None
     columns = {
         "email": email,
         "email_verified": email is not None,  # an admin vouches for it
-        "password_hash": passwords.hashed(body.password) if body.password else None,
+        "password_hash": passwords.hashed_new(body.password) if body.password else None,
         "role": body.role,
     }
     row = register(context, read_user_name(body.user_name) if body.user_name.strip() else "", columns)
@@ -76,10 +74,13 @@ def change_user(
 ) -> UserResponse:
     """Change an account's role, stop it or let it in again."""
     _check_not_self(caller, id)
+    columns: dict[str, object] = {}
     if body.role is not None:
-        _change(context, gate, id, role=body.role)
+        columns["role"] = body.role
     if body.disabled is not None:
-        _change(context, gate, id, disabled_at=datetime.now(UTC) if body.disabled else None)
+        columns["disabled_at"] = datetime.now(UTC) if body.disabled else None
+    if columns:
+        _change(context, gate, id, **columns)
     return UserResponse(user=user_of(_found(context, id)))
 
 

@@ -63,13 +63,19 @@ class UserResponse(Shape):
 
 
 class UpdateUserRequest(Shape):
-    """What a user may change; what is left out stays."""
+    """What a user may change; what is left out stays.
+
+    A new `password` needs the `currentPassword`, or an `otp`: a code that POST /otp with purpose `password` sends.
+    """
 
     contact_info: ContactInfo | None = None
     first_name: str | None = Field(None, max_length=100)
     last_name: str | None = Field(None, max_length=100)
     user_name: str | None = Field(None, max_length=1000)
     onboarding_info: list[OnboardingStep] | None = Field(None, max_length=50)
+    password: str | None = Field(None, max_length=1000)
+    current_password: str = Field("", max_length=1000)
+    otp: str = Field("", max_length=1000)
 
 
 class UserNameRequest(Shape):

@@ -74,7 +74,7 @@ class OtpRequest(Shape):
     """Where to send a code and what for; with a token the e-mail may be left out."""
 
     email: str = Field("", max_length=_LONGEST)
-    purpose: Literal["", "login", "api_key", "signup"] = ""
+    purpose: Literal["", "login", "api_key", "password", "signup"] = ""
 
 
 class SignUpRequest(Shape):

@@ -79,7 +79,7 @@ one_time_codes = Table(
     "one_time_codes",  # e-mailed confirmation codes; a newer one replaces the older
     metadata,
     Column("email", String(254), primary_key=True),
-    Column("purpose", String(10), primary_key=True),  # login, api_key, signup
+    Column("purpose", String(10), primary_key=True),  # login, api_key, password
     Column("code_hash", String(64), nullable=False),
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("created_at", Instant, nullable=False),
