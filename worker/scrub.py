@@ -141,7 +141,7 @@ def _base64(raw: bytes) -> Iterator[bytes]:
 
 def _base64_lines(values: Iterable[str]) -> list[bytes]:
     """Return the lines of the base64 of values, in both alphabets and the usual widths; as few as of `_lines`."""
-    lines = set()
+    lines: set[bytes] = set()
     for value in values:
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             whole = encode(value.encode())
