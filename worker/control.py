@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from gridloom import frames
 from gridloom.errors import GridloomError, LeaseLost, Unauthorized, Unavailable
+from gridloom.tls import trusted
 from gridloom.wire import (
     CacheReply,
     ChunksRequest,
@@ -81,7 +82,7 @@ class ControlPlane:
             timeout=_TIMEOUT,
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
             # Loading the certificates of the system costs memory that a plain URL doesn't need.
-            verify=base_url.startswith("https:"),
+            verify=trusted() if base_url.startswith("https:") else False,
             trust_env=False,
             transport=transport,
         )

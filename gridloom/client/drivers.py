@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from gridloom.client.session import Session
 from gridloom.client.steps import Item, Read, Send, Sleep, Step, T, Talk
 from gridloom.client.web import httpx
+from gridloom.tls import trusted
 
 _TIMEOUT = httpx.Timeout(60, connect=5)
 
@@ -181,7 +182,7 @@ def line_of(url: str) -> tuple[bool, bool]:
 def options_of(line: tuple[bool, bool]) -> dict[str, Any]:
     """Return how to open a line: loading the certificates takes longer than a call, and a plain URL needs none."""
     secure, here = line
-    return {"timeout": _TIMEOUT, "verify": secure, "trust_env": not here}
+    return {"timeout": _TIMEOUT, "verify": trusted() if secure else False, "trust_env": not here}
 
 
 def request_of(step: Send) -> dict[str, Any]:

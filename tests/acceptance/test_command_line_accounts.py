@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.fixtures.certificates import write_certificate
 from tests.fixtures.commands import Commands
 from tests.fixtures.live_fabric import until
 
@@ -253,3 +254,18 @@ def on_terminal(gridloom, *command, **env):
         assert process.wait(60) == 0, said
     os.close(here)
     return said.decode().replace("\r\n", "\n")
+
+
+def test_a_fabric_with_a_certificate_is_ready_and_runs_jobs(start_fabric, tmp_path):
+    certificate, key = write_certificate(tmp_path, "127.0.0.1")
+    trust = {"SSL_CERT_FILE": str(certificate)}
+    env = {"GRIDLOOM_TLS_CERT": str(certificate), "GRIDLOOM_TLS_KEY": str(key), **trust}
+    fabric = start_fabric(env=env)
+    assert fabric.url.startswith("https://127.0.0.1:")
+    gridloom = Commands(tmp_path, {"GRIDLOOM_URL": fabric.url, "GRIDLOOM_API_KEY": fabric.api_key, **trust})
+    gridloom("app", "new", "shout")
+    gridloom("app", "push", "shout")
+    gridloom("app", "activate", "shout")
+    (tmp_path / "notes.txt").write_text("x\n")
+    gridloom("job", "run", "shout-template", "--input", "notes.txt", "--output", "result")
+    assert (tmp_path / "result/shout_processed.txt").read_text() == "X\n"
