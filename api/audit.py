@@ -8,12 +8,16 @@ from anyio.to_thread import run_sync
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gridloom.errors import GridloomError
+from api.limiter import Limiter, party_of
+from gridloom.errors import GridloomError, TooMany
 from storage.repositories import audit
 
 log = structlog.get_logger()
 
 _CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_STRANGERS_RATE = (
+    "100/minute"  #: rows that an address gets without an account: nobody may fill the disk unasked
+)
 _SECRET_PARTS = frozenset({"token"})  # signed links are credentials
 READS = frozenset(
     {
@@ -35,6 +39,7 @@ class AuditTrail:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._strangers = Limiter("", _STRANGERS_RATE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -44,14 +49,34 @@ class AuditTrail:
 
         async def written(message: Message) -> None:
             if message["type"] == "http.response.start":
-                await _write(scope, message["status"])
+                await self._write(scope, message["status"])
             await send(message)
 
         try:
             await self._app(scope, receive, written)
         except Exception:
-            await _write(scope, 500)
+            await self._write(scope, 500)
             raise
+
+    async def _write(self, scope: Scope, status: int) -> None:
+        if not _counts(scope, status):
+            return
+        row = _row(scope, status)
+        if row["account_id"] is None and not self._has_room(row["address"]):
+            log.info("audit_row_left_out", route=row["route"], address=row["address"], status=status)
+            return
+        context = scope["app"].state.context
+        try:
+            await run_sync(context.writer.run, lambda connection: audit.add(connection, row))
+        except (GridloomError, SQLAlchemyError) as error:
+            log.error("audit_row_lost", error=str(error), **row)
+
+    def _has_room(self, address: str) -> bool:
+        try:
+            self._strangers.count(party_of(address))
+        except TooMany:
+            return False
+        return True
 
 
 def _counts(scope: Scope, status: int) -> bool:
@@ -70,17 +95,6 @@ def _route(scope: Scope) -> str:
     """Return the whole path of the route that was found, with the names of its parameters."""
     parts = scope["path"].split("/")
     return ("/".join(parts[:3]) if parts[1] == "v1" else "") + _path(scope)
-
-
-async def _write(scope: Scope, status: int) -> None:
-    if not _counts(scope, status):
-        return
-    row = _row(scope, status)
-    context = scope["app"].state.context
-    try:
-        await run_sync(context.writer.run, lambda connection: audit.add(connection, row))
-    except (GridloomError, SQLAlchemyError) as error:
-        log.error("audit_row_lost", error=str(error), **row)
 
 
 def _row(scope: Scope, status: int) -> dict[str, Any]:

@@ -6,10 +6,13 @@ Counts are kept by each control plane for itself: a shared count would cost ever
 import math
 import time
 from collections import Counter
+from ipaddress import IPv6Address, ip_address
 
 from limits import RateLimitItem, parse
 
 from gridloom.errors import SetupFailed, TooMany
+
+_IPV6_SITE_BITS = 64  #: an IPv6 host has as many addresses as it likes below these
 
 
 class Limiter:
@@ -59,3 +62,16 @@ class Limiter:
             raise TooMany(
                 f"too many calls: at most {self._rate}; try again in {wait_s} s", retry_after_s=wait_s
             )
+
+
+def party_of(address: str) -> str:
+    """Return what stands for everyone who may call from this address: of IPv6 the first half."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(parsed, IPv6Address):
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(IPv6Address(int(parsed) >> _IPV6_SITE_BITS << _IPV6_SITE_BITS))

@@ -2,12 +2,11 @@
 
 from collections import Counter
 from enum import Enum
-from ipaddress import IPv6Address, ip_address
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors
-from api.limiter import Limiter
+from api.limiter import Limiter, party_of
 from gridloom.errors import TooMany
 
 
@@ -36,7 +35,6 @@ _COUNTED = {
 }
 _FAILURES = frozenset({400, 401, 403})
 _AT_ONCE = 8
-_IPV6_SITE_BITS = 64  #: an IPv6 host has as many addresses as it likes below these
 
 
 class SignInGuard:
@@ -91,16 +89,3 @@ class SignInGuard:
             self._limiter.count(party)
         except TooMany:
             return  # the next call is refused
-
-
-def party_of(address: str) -> str:
-    """Return what stands for everyone who may call from this address: of IPv6 the first half."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if not isinstance(parsed, IPv6Address):
-        return address
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(IPv6Address(int(parsed) >> _IPV6_SITE_BITS << _IPV6_SITE_BITS))

@@ -8,6 +8,8 @@ from sqlalchemy.exc import DatabaseError
 
 from api.app import public_apis
 from api.audit import READS
+from api.limiter import Limiter
+from gridloom.errors import TooMany
 from storage.db import Database
 from storage.migrate import upgrade
 from storage.repositories import audit
@@ -104,3 +106,13 @@ def test_who_signs_in_or_follows_a_link_is_named(admin, anonymous):
         made["account_id"],
         200,
     )
+
+
+def test_a_stranger_does_not_fill_the_log(anonymous, monkeypatch):
+    monkeypatch.setattr(Limiter, "count", refuse)
+    anonymous.post("/v1/customer/jobs", json={})
+    assert rows(anonymous) == []
+
+
+def refuse(*_):
+    raise TooMany("too many calls", retry_after_s=1)

@@ -1,6 +1,6 @@
 import pytest
 
-from api.limiter import Limiter
+from api.limiter import Limiter, party_of
 from gridloom.errors import SetupFailed, TooMany
 
 
@@ -54,3 +54,17 @@ def test_a_window_that_ended_takes_its_counts_along(monkeypatch):
     assert refused.value.retry_after_s == 1
     now += 1
     limiter.count("a")
+
+
+@pytest.mark.parametrize(
+    ("address", "party"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("testclient", "testclient"),
+        ("", ""),
+    ],
+)
+def test_an_ipv6_host_is_one_party_whatever_addresses_it_gives_itself(address, party):
+    assert party_of(address) == party

@@ -3,7 +3,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 
 from api.limiter import Limiter
-from api.sign_in_guard import SignInGuard, party_of
+from api.sign_in_guard import SignInGuard
 
 
 @pytest.mark.parametrize("settings", [{"sign_in_limit": "3/hour"}], indirect=True)
@@ -30,20 +30,6 @@ def test_codes_count_each_time(anonymous):
     ]
     assert codes[2] == 429
     assert 429 not in codes[:2]
-
-
-@pytest.mark.parametrize(
-    ("address", "party"),
-    [
-        ("203.0.113.9", "203.0.113.9"),
-        ("::ffff:203.0.113.9", "203.0.113.9"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
-        ("testclient", "testclient"),
-        ("", ""),
-    ],
-)
-def test_an_ipv6_host_is_one_party_whatever_addresses_it_gives_itself(address, party):
-    assert party_of(address) == party
 
 
 def test_a_burst_of_guesses_does_not_slip_past_the_limit():
