@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Form, Header, Query, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from fastapi.routing import APIRoute
@@ -71,21 +71,14 @@ _PAGES: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/oauth2/authorize", response_class=HTMLResponse, responses=_PAGES)
-def authorize(
-    request: Request,
-    context: ContextDep,
-    asked: Annotated[AuthorizeRequest, Query()],
-    sec_fetch_site: Annotated[str, Header(include_in_schema=False)] = "",
-) -> Response:
-    """Show the sign-in page, or lead straight back who is signed in and came from no other page."""
+def authorize(request: Request, context: ContextDep, asked: Annotated[AuthorizeRequest, Query()]) -> Response:
+    """Show the sign-in page, or ask who is signed in: any program may open this page (RFC 8252, 8.6)."""
     pages, refusal = _pages(context, request, asked)
     if refusal is not None:
         return refusal
     session = browser_sessions.of_request(context, request)
     if session is None:
         return pages.sign_in(_members(asked), _again(asked))
-    if sec_fetch_site == "none":  # a program or the user opened it; another page may not do so in silence
-        return _with_code(context, asked, session.account_id)
     return pages.consent(_members(asked), session.user_name, oauth.CLIENTS[asked.client_id])
 
 
