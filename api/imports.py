@@ -6,7 +6,7 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from api.context import Context
-from api.push import judged, kept, stored
+from api.push import judged, keep_template, kept, stored
 from api.shapes.components import ImportRequest
 from api.tokens import Caller
 from gridloom.archives import MANIFEST, pack_component, read_component
@@ -68,7 +68,7 @@ def import_template(context: Context, caller: Caller, template_id: str, wish: Im
     def work(connection: Connection) -> TemplateRow | None:
         if templates.owns(connection, caller.account_id, copy.id):
             raise BadState(f"you have a template {copy.id} already; give the copy another name", field="name")
-        templates.save(connection, context.vault, caller.account_id, copy)
+        keep_template(connection, context, caller.account_id, copy)
         return templates.find(connection, caller.account_id, copy.id)
 
     made = context.writer.run(work)

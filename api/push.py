@@ -62,12 +62,26 @@ def push_component(context: Context, account_id: str, data: bytes, kinds: Collec
     def work(connection: Connection) -> None:
         write(connection)
         if template is not None:
-            templates.save(connection, context.vault, account_id, template)
+            keep_template(connection, context, account_id, template)
 
     context.writer.run(work)
     row = stored(context, new)
     assert row is not None
     return row
+
+
+def keep_template(connection: Connection, context: Context, owner_id: str, template: Template) -> None:
+    """Insert a checked template, or replace the owner's one of the same id.
+
+    Raises:
+        Forbidden: when the owner keeps as many templates as one may.
+        VaultLocked: when it brings secrets and there is no master key.
+    """
+    if not templates.owns(connection, owner_id, template.id):
+        number = templates.count(connection, owner_id)
+        if number >= context.settings.max_components:
+            raise Forbidden(f"you keep {number} templates, the most that one may; delete some first")
+    templates.save(connection, context.vault, owner_id, template)
 
 
 def judged(archive: ComponentArchive, data: bytes, owner_id: str | None) -> NewComponent:

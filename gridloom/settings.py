@@ -95,7 +95,9 @@ class Settings(BaseSettings):
     )
     max_live_jobs: int = Field(1000, description="Jobs of an account that may run at once")
     max_stored_jobs: int = Field(1_000_000, description="Jobs that an account may keep")
-    max_components: int = Field(10_000, description="Apps and engines that an account may keep")
+    max_components: int = Field(
+        10_000, description="Apps and engines, and as many templates, that an account may keep"
+    )
     max_secrets: int = Field(1000, description="Secrets that an account may keep")
     max_cache_mib: int = Field(102_400, description="Bytes that an owner's cache may hold by uploads")
     max_body_mib: int = Field(64, description="Largest JSON body")

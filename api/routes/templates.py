@@ -9,7 +9,7 @@ from api.context import Context
 from api.deps import CallerDep, ContextDep, PageDep, RequestIdDep
 from api.imports import import_template
 from api.json_route import JsonRoute
-from api.push import check_template
+from api.push import check_template, keep_template
 from api.shapes.base import GenericResponse, PaginatedResponse
 from api.shapes.components import ImportRequest
 from api.shapes.templates import Template, TemplateBody, TemplateListResponse
@@ -47,9 +47,7 @@ def upload_template(
     """Store a template, or replace the caller's one of the same id."""
     template = template_files.template_of(body.model_dump(exclude_none=True, by_alias=True))
     check_template(template)
-    context.writer.run(
-        lambda connection: templates.save(connection, context.vault, caller.account_id, template)
-    )
+    context.writer.run(lambda connection: keep_template(connection, context, caller.account_id, template))
     return GenericResponse(request_id=request_id, message=f"template {template.id} is stored")
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, and_, case, delete, or_, select, update
+from sqlalchemy import Connection, RowMapping, Select, and_, case, delete, func, or_, select, update
 from sqlalchemy.sql.expression import ColumnElement
 
 from gridloom.inline_credentials import apart
@@ -96,6 +96,12 @@ def owns(connection: Connection, owner_id: str, template_id: str) -> bool:
     """Tell whether the account has a template of its own with this id."""
     query = select(templates.c.id).where(*_mine(owner_id, template_id))
     return connection.execute(query).first() is not None
+
+
+def count(connection: Connection, owner_id: str) -> int:
+    """Return how many templates an account keeps."""
+    query = select(func.count()).select_from(templates).where(templates.c.owner_id == owner_id)
+    return connection.execute(query).scalar_one()
 
 
 def set_public(connection: Connection, owner_id: str, template_id: str, *, public: bool) -> bool:

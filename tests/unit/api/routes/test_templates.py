@@ -112,3 +112,17 @@ def test_the_member_at_fault_is_named(ada, change, field):
     answer = ada.post("/v1/dev/templates", json={"id": "t"} | change)
     assert answer.status_code == 400
     assert answer.json()["details"][0]["fieldViolations"][0]["field"] == field
+
+
+@pytest.mark.parametrize("settings", [{"max_components": 2}], indirect=True)
+def test_an_account_keeps_no_more_templates_than_it_may(ada, bob, pack):
+    def store(template_id):
+        return ada.post("/v1/dev/templates", json={"id": template_id, "app": "a"}).status_code
+
+    assert [store(it) for it in ("a", "b", "c", "b")] == [200, 200, 403, 200]
+    archive = pack({"template.json": {"id": "c", "app": "hello"}})
+    assert ada.post("/v1/dev/apps", json={"data": archive}).status_code == 403
+    assert bob.post("/v1/dev/templates", json={"id": "p", "app": "a", "isPublic": True}).status_code == 200
+    assert ada.post("/v1/dev/templates/p/import", json={}).status_code == 403
+    ada.request("DELETE", "/v1/dev/templates/a")
+    assert store("c") == 200
