@@ -1,12 +1,18 @@
 """`gridloom auth`: signs in, tells who is signed in, signs out."""
 
 from contextlib import suppress
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.catalog import COMMANDS
+from cli.mailed_codes import Code, confirmed
 from cli.output import AsJson, complain, fields, show
+from cli.questions import read_hidden
+
+if TYPE_CHECKING:
+    from gridloom.client.answers.account import User
 
 auth = typer.Typer(
     help=f"{COMMANDS['auth'].help}\n\nWithout a command it signs in.\n\nExample: gridloom --url https://fabric.example "
@@ -83,6 +89,39 @@ def logout(context: typer.Context, *, as_json: AsJson = False) -> None:
         client.sign_out()
     forget(access.profile)
     show({"url": access.url, "profile": access.profile}, f"signed out of {access.url}", as_json=as_json)
+
+
+@auth.command("password")
+def password(
+    context: typer.Context,
+    *,
+    code: Code = "",
+    password_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Read the new password from a file.")
+    ] = None,
+    current_password_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Read the present password from a file, instead of a code."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Set the password for signing in; all other sessions end.
+
+    It comes from a hidden prompt, from standard input or from a file, and is confirmed by a code that is sent by
+    e-mail, or by the present password.
+
+    Example: gridloom auth password --password-file new.txt
+    """
+    new = read_hidden("new password", password_file)
+    current = read_hidden("present password", current_password_file) if current_password_file else ""
+    with context.obj.client() as client:
+        user: User = confirmed(
+            client,
+            "password",
+            code,
+            lambda it: client.set_password(new, current_password=current, code=it),
+        )
+    show(user.raw, "the password is set", as_json=as_json)
 
 
 def _login(context: typer.Context, *, by_device: bool, anew: bool, as_json: bool) -> None:

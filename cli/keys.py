@@ -1,20 +1,18 @@
 """`gridloom key ...`."""
 
-import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.catalog import command_group
+from cli.mailed_codes import Code, confirmed
 from cli.moments import future
 from cli.output import AsJson, Wide, moment, show, table
-from cli.questions import NobodyToAsk, Yes, ask, confirm
+from cli.questions import Yes, confirm
 
 if TYPE_CHECKING:
-    from gridloom.client import Client
     from gridloom.client.answers.account import NewApiKey
-    from gridloom.errors import ClientError
 
 key = command_group("key")
 
@@ -34,7 +32,7 @@ def create(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What it is for.")],
     *,
-    code: Annotated[str, typer.Option(help="The code that came by e-mail.")] = "",
+    code: Code = "",
     expires: Expires = None,
     as_json: AsJson = False,
 ) -> None:
@@ -46,7 +44,9 @@ def create(
     Example: gridloom key create nightly --expires 90d
     """
     with context.obj.client() as client:
-        made = _made(client, name, code, expires)
+        made: NewApiKey = confirmed(
+            client, "api_key", code, lambda it: client.create_api_key(name, code=it, expires_at=expires)
+        )
     text = f"{made.api_key}\nfingerprint {made.key.fingerprint}, expires {moment(made.key.expires_at)}"
     show(made.raw, text, as_json=as_json)
 
@@ -90,23 +90,3 @@ def revoke(
     with context.obj.client() as client:
         answer = client.revoke_api_key(key_id).raw
     show(answer, f"API key {key_id} revoked", as_json=as_json)
-
-
-def _made(client: "Client", name: str, code: str, expires: datetime | None) -> "NewApiKey":
-    from gridloom.errors import ClientError
-
-    try:
-        return client.create_api_key(name, code=code, expires_at=expires)
-    except ClientError as error:
-        if code or error.field != "otp":
-            raise
-        return _confirmed(client, name, expires, error)
-
-
-def _confirmed(client: "Client", name: str, expires: datetime | None, error: "ClientError") -> "NewApiKey":
-    email = client.user().email
-    client.send_code(email, "api_key")
-    sent = f"a code was sent to {email}"
-    if not sys.stdin.isatty():
-        raise NobodyToAsk(f"{sent}; repeat this command with --code CODE") from error
-    return client.create_api_key(name, code=ask(f"{sent}; type it", otherwise=sent), expires_at=expires)

@@ -38,6 +38,7 @@ class Operations:
     delete_secret = Operation(account.delete_secret)
     user = Operation(account.user)
     update_user = Operation(account.update_user)
+    set_password = Operation(account.set_password)
 
     # Apps, engines, templates, caches
 

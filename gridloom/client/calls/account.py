@@ -11,6 +11,7 @@ from gridloom.client.calls.paths import call, change, fetch, given, path_of, unw
 from gridloom.client.steps import Call, Json, Sleep, Talk
 from gridloom.errors import ClientError
 
+Purpose = Literal["login", "api_key", "signup", "password"]
 SecretType = Literal["aws", "s3", "gcp", "storj", "other"]
 
 _DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
@@ -38,7 +39,7 @@ def sign_up(
     return unwrap(User, (yield _open("/v1/auth/signup", body)), "user")
 
 
-def send_code(email: str, purpose: Literal["login", "api_key", "signup"] = "login") -> Talk[Done]:
+def send_code(email: str, purpose: Purpose = "login") -> Talk[Done]:
     """Have a one-time code e-mailed."""
     return Done((yield _open("/v1/auth/otp", {"email": email, "purpose": purpose})))
 
@@ -168,6 +169,12 @@ def update_user(
         "onboardingInfo": onboarding_info,
     }
     body = {name: value for name, value in members.items() if value is not None}
+    return unwrap(User, (yield from call("PATCH", "/v1/auth/user", body=body)), "user")
+
+
+def set_password(password: str, *, current_password: str = "", code: str = "") -> Talk[User]:
+    """Give the caller a password, confirmed by the one that holds or an e-mailed code; it ends other sessions."""
+    body = {"password": password} | given(currentPassword=current_password, otp=code)
     return unwrap(User, (yield from call("PATCH", "/v1/auth/user", body=body)), "user")
 
 

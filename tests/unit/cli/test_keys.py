@@ -32,7 +32,7 @@ def test_at_a_terminal_the_code_is_typed(fabric, gridloom, monkeypatch):
     fabric.answers["POST", PATH] = [NEEDS_CODE, MADE]
     fabric.answers["GET", "/v1/auth/user"] = {"user": {"email": "ada@example.org"}}
     fabric.answers["POST", "/v1/auth/otp"] = {"ok": True}
-    monkeypatch.setattr("cli.keys.ask", lambda *_, **__: "654321")
+    monkeypatch.setattr("cli.mailed_codes.ask", lambda *_, **__: "654321")
     assert gridloom("key", "create", "nightly", at_terminal=True)[0] == 0
     assert fabric.bodies("POST", PATH)[-1]["otp"] == "654321"
 
