@@ -45,13 +45,13 @@ def add(connection: Connection, new: NewCode) -> None:
 
 
 def find(connection: Connection, kind: str, client_id: str, code_hash: str) -> AnyRow | None:
-    """Return a client's code of a kind, used and expired ones too."""
+    """Return a client's code of a kind, used and expired ones too, locked: of two redemptions at once one is late."""
     query = select(oauth_codes).where(
         oauth_codes.c.code_hash == code_hash,
         oauth_codes.c.kind == kind,
         oauth_codes.c.client_id == client_id,
     )
-    return connection.execute(query).first()
+    return connection.execute(query.with_for_update()).first()
 
 
 def use(connection: Connection, code_hash: str) -> bool:

@@ -2,6 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from storage.repositories import accounts, oauth_codes
 from storage.repositories.oauth_codes import CODE, DEVICE, NewCode
@@ -58,3 +59,16 @@ def test_codes_are_swept_a_day_after_they_expired(connection, ada):
         add(connection, code_hash, expires_at=datetime.now(UTC) - timedelta(hours=hours), account_id=ada)
     assert oauth_codes.sweep(connection) == 1
     assert connection.execute(select(table.c.code_hash)).scalars().all() == ["fresh"]
+
+
+def test_the_second_of_two_redemptions_at_once_waits_for_the_first(database):
+    if database.is_sqlite:
+        pytest.skip("SQLite has one writer at a time")
+    with database.write() as connection:
+        add(connection, "h", account_id=accounts.create_account(connection, "ada"))
+    with database.write() as first, database.write() as second:
+        assert oauth_codes.find(first, CODE, "cli", "h") is not None
+        second.exec_driver_sql("SET LOCAL lock_timeout = '50ms'")
+        with pytest.raises(OperationalError):
+            oauth_codes.find(second, CODE, "cli", "h")
+        second.rollback()
