@@ -20,6 +20,7 @@ from storage.repositories import accounts
 from storage.repositories.accounts import Account
 
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA")
+_ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 _TIMEOUT_S = 10
 _CLOCK_SKEW_S = 60
 _MOST_SUBJECT_CHARS = 255
@@ -189,6 +190,9 @@ def _discovered(issuer: str) -> dict[str, Any]:
         raise Unavailable(
             f"GRIDLOOM_OIDC_ISSUER is {issuer}, but the provider calls itself {known.get('issuer')}"
         )
+    missing = [it for it in _ENDPOINTS if not isinstance(known.get(it), str)]
+    if missing:
+        raise Unavailable(f"the OpenID provider does not say what its {missing[0]} is")
     return known
 
 

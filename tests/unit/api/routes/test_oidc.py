@@ -7,6 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import SecretStr
 
+from api import oidc
 from api.registration import register
 from api.tokens import hash_key
 from storage.repositories import accounts, sessions
@@ -170,3 +171,10 @@ def test_a_provider_that_is_away_or_not_set_says_so_on_a_page(anonymous, provide
 
 def test_the_sign_in_page_offers_the_provider(anonymous):
     assert f"{LOGIN}?next=" in anonymous.get("/v1/auth/oauth2/device").text
+
+
+def test_a_provider_that_leaves_out_where_to_go_is_a_failure_that_says_so(anonymous, provider, monkeypatch):
+    monkeypatch.setattr(oidc, "_called", lambda *_, **__: {"issuer": provider.issuer})
+    answer = anonymous.get(LOGIN)
+    assert answer.status_code == 503
+    assert "authorization_endpoint" in answer.text
