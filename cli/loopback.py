@@ -7,8 +7,9 @@ import webbrowser
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from secrets import token_urlsafe
+from socketserver import TCPServer
 from threading import Thread
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -58,8 +59,9 @@ def authorize(url: str, note: Callable[[str], None], *, within_s: float = WITHIN
         ClientError: when the sign-in is refused or does not come to an end in time.
     """
     verifier, answers = token_urlsafe(48), _Answers(token_urlsafe(24))
-    with HTTPServer(("127.0.0.1", 0), _handler(answers)) as server:
-        redirect_uri = f"http://127.0.0.1:{server.server_port}{_PATH}"
+    # An HTTPServer would ask the network what 127.0.0.1 is called.
+    with TCPServer(("127.0.0.1", 0), _handler(answers)) as server:
+        redirect_uri = f"http://127.0.0.1:{server.server_address[1]}{_PATH}"
         page = f"{url}/v1/auth/oauth2/authorize?{urlencode(_request(verifier, answers.state, redirect_uri))}"
         note(page)
         # Some browsers run in the foreground: they must not keep us from answering them.
@@ -92,7 +94,7 @@ def _request(verifier: str, state: str, redirect_uri: str) -> dict[str, str]:
     }
 
 
-def _serve(server: HTTPServer, answers: _Answers, within_s: float) -> None:
+def _serve(server: TCPServer, answers: _Answers, within_s: float) -> None:
     deadline = time.monotonic() + within_s
     while not answers.found and (left := deadline - time.monotonic()) > 0:
         server.timeout = left
