@@ -11,13 +11,13 @@
 | /internal/v1                    | the workers' API                                                 |
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import anyio.to_thread
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
-from starlette.routing import Router
+from fastapi.routing import APIRoute
 
 from api import bootstrap, errors
 from api.audit import AuditTrail
@@ -28,6 +28,7 @@ from api.event_hub import EventHub
 from api.limiter import Limiter
 from api.mail import Mailer
 from api.protobuf import ProtobufAnswers
+from api.route_index import RouteIndex
 from api.routes import (
     account_keys,
     admin_audit,
@@ -151,21 +152,25 @@ def create_app(settings: Settings, context: Context | None = None) -> FastAPI:
     )
     if settings.behind_proxy:
         app.add_middleware(BehindProxy)
-    for prefix, api in public_apis().items():
-        app.mount(prefix, _router(prefix, api))
+    app.router.routes.append(RouteIndex(_routes()))
     app.include_router(health.router)
     app.include_router(metrics.router)
-    app.include_router(internal.router)
-    app.include_router(internal_cache.router)
     app.include_router(uploads.router)
     app.include_router(downloads.router)
     return app
 
 
-def _router(prefix: str, api: meta.PublicApi) -> Router:
-    # One flat list below a prefix: a path is matched against nested routers twice at every level.
-    parts = (*api.routers, meta.info_router, meta.docs_router(prefix, api))
-    return Router([route for part in parts for route in part.routes])
+def _routes() -> Iterator[tuple[str, APIRoute]]:
+    """Yield the routes of the public APIs and of the workers', each with its prefix."""
+    by_prefix = {
+        prefix: (*api.routers, meta.info_router, meta.docs_router(prefix, api))
+        for prefix, api in public_apis().items()
+    }
+    for prefix, routers in (by_prefix | {"": (internal.router, internal_cache.router)}).items():
+        for router in routers:
+            for route in router.routes:
+                assert isinstance(route, APIRoute)
+                yield prefix, route
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request
 from fastapi.security import APIKeyHeader
+from fastapi.security.base import SecurityBase
 
 from api import tokens
 from api.context import Context
@@ -50,9 +51,14 @@ class Page(Span):
         )
 
 
-async def _context(request: Request) -> Context:
+def context_of(request: Request) -> Context:
+    """Return the context, for a handler that is called so often that a dependency more counts."""
     context: Context = request.app.state.context
     return context
+
+
+async def _context(request: Request) -> Context:
+    return context_of(request)
 
 
 async def _page(
@@ -67,9 +73,14 @@ async def _request_id(request: Request) -> str:
     return request_id_of(request)
 
 
-async def _gate(request: Request) -> tokens.TokenGate:
+def gate_of(request: Request) -> tokens.TokenGate:
+    """Return what gives and knows access tokens; as with `context_of`."""
     gate: tokens.TokenGate = request.app.state.gate
     return gate
+
+
+async def _gate(request: Request) -> tokens.TokenGate:
+    return gate_of(request)
 
 
 GateDep = Annotated[tokens.TokenGate, Depends(_gate)]
@@ -92,8 +103,16 @@ async def caller_of(request: Request, gate: tokens.TokenGate, header: str) -> to
     return caller
 
 
-async def _caller(request: Request, authorization: AuthorizationDep) -> tokens.Caller:
-    return await caller_of(request, request.app.state.gate, authorization or "")
+class _CallerScheme(SecurityBase):
+    """The scheme as the documents have it, and the caller at once: every dependency more costs every call."""
+
+    model, scheme_name = _authorization.model, _authorization.scheme_name
+
+    async def __call__(self, request: Request) -> tokens.Caller:
+        return await caller_of(request, gate_of(request), request.headers.get("authorization", ""))
+
+
+_caller = _CallerScheme()
 
 
 async def _stream_header(

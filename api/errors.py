@@ -1,9 +1,9 @@
 """Renders every error as the one body that clients know, and gives each request an id."""
 
+import os
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
-from uuid import uuid4
 
 import structlog
 from fastapi import FastAPI, Request
@@ -47,7 +47,7 @@ class RequestGuard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id, started = uuid4().hex, False
+        request_id, started = os.urandom(16).hex(), False
         scope.setdefault("state", {})["request_id"] = request_id
 
         async def named(message: Message) -> None:

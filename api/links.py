@@ -1,6 +1,5 @@
 """Links that users are given: absolute URLs whose token is the only credential."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from posixpath import basename
 from typing import Annotated, Any
@@ -8,8 +7,8 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from sqlalchemy import Row
 
-from api.context import Context
-from storage.links import LinkClaims, LinkKind, LinkSigner
+from api.deps import context_of
+from storage.links import LinkClaims, LinkKind
 
 UPLOAD_PATH = "/files/upload/"
 DOWNLOAD_PATH = "/files/get/"
@@ -18,12 +17,17 @@ UPLOAD_LIFE = timedelta(hours=1)
 _AFTERLIFE = timedelta(days=30)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LinkMaker:
-    """Makes links that start with `base`."""
+    """Makes links that start with the address that the request came to, or the public one where that is set."""
 
-    base: str
-    signer: LinkSigner
+    def __init__(self, request: Request) -> None:
+        self._request, self._settings = request, context_of(request).settings
+        self.signer = context_of(request).links
+
+    @property
+    def base(self) -> str:
+        """Return what every link starts with, without a slash at its end."""
+        return (self._settings.public_url or str(self._request.base_url)).rstrip("/")
 
     def upload(self, job_id: str) -> str:
         """Return where a draft's source file may be put during the next hour."""
@@ -44,9 +48,7 @@ class LinkMaker:
 
 
 async def _link_maker(request: Request) -> LinkMaker:
-    context: Context = request.app.state.context
-    base = context.settings.public_url or str(request.base_url)
-    return LinkMaker(base=base.rstrip("/"), signer=context.links)
+    return LinkMaker(request)
 
 
 LinksDep = Annotated[LinkMaker, Depends(_link_maker)]

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy import Connection
 
 from api import browser_sessions
-from api.deps import CallerDep, ContextDep, GateDep, RequestIdDep
+from api.deps import CallerDep, ContextDep, GateDep, RequestIdDep, gate_of
 from api.json_route import JsonRoute
 from api.links import LinksDep
 from api.shapes.auth import AccessTokenRequest, AccessTokenResponse, SignOutRequest, SkipResponse
@@ -17,8 +17,9 @@ router = APIRouter(route_class=JsonRoute, tags=["Access Token"])
 
 
 @router.post("/access_token")
-async def get_access_token(gate: GateDep, body: AccessTokenRequest) -> AccessTokenResponse:
+async def get_access_token(request: Request, body: AccessTokenRequest) -> AccessTokenResponse:
     """Exchange an API key for an access token."""
+    gate = gate_of(request)
     token = await run_short(gate.database, gate.exchange, body.api_key)
     return AccessTokenResponse(token=token, expires_in=LIFETIME_S)
 

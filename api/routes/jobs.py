@@ -1,11 +1,11 @@
 """/jobs: drafts are made, looked at, run, stopped and removed; other modules list and change them."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from sqlalchemy import Connection
 
 from api import funds, injection
 from api.context import Context
-from api.deps import CallerDep, ContextDep, RequestIdDep
+from api.deps import CallerDep, ContextDep, RequestIdDep, context_of
 from api.idempotency import AskedDep
 from api.job_drafts import ROLES, changed_config, draft_columns, find_template
 from api.job_ends import check_ends, keep_credentials, with_credentials, without_credentials
@@ -82,8 +82,9 @@ def _check_room(connection: Connection, context: Context, caller: Caller) -> Non
 
 
 @router.get("/jobs/{job_id}")
-async def get_job(job_id: str, context: ContextDep, caller: CallerDep, links: LinksDep) -> JobResponse:
+async def get_job(job_id: str, request: Request, caller: CallerDep) -> JobResponse:
     """Read a job."""
+    context, links = context_of(request), LinkMaker(request)
     return await run_short(context.database, read_job, job_id, context, caller, links)
 
 
