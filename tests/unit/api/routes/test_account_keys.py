@@ -2,7 +2,7 @@ import pytest
 
 from api.mail import Mailer
 from gridloom.settings import Settings
-from storage.repositories import accounts
+from storage.repositories import accounts, api_keys
 
 ADA = "ada@example.test"
 
@@ -100,7 +100,7 @@ def test_a_revoked_key_and_its_tokens_end_and_the_list_says_so(ada, anonymous):
     assert ada.post(f"/v1/auth/api_keys/{body['key']['id']}/revoke").json()["ok"]
     assert exchange(anonymous, body["apiKey"]).status_code == 401
     assert anonymous.get("/v1/auth/info", headers=headers).status_code == 401
-    assert [it["revoked"] for it in keys(ada)] == [True, False]
+    assert [it["revoked"] for it in keys(ada)] == [False, True]  # what lets in comes first
     assert ada.post(f"/v1/auth/api_keys/{body['key']['id']}/revoke").status_code == 200
 
 
@@ -112,3 +112,11 @@ def test_anothers_key_is_neither_listed_nor_revoked(ada, bob):
     assert theirs.status_code == absent.status_code == 404
     assert theirs.json()["message"].replace(key_id, "none") == absent.json()["message"]
     assert keys(ada)[0]["revoked"] is False
+
+
+def test_an_account_has_no_more_keys_than_its_list_shows(ada, monkeypatch):
+    monkeypatch.setattr(api_keys, "MOST_KEYS", 2)
+    answers = [ada.post("/v1/auth/api_keys", json={"name": it}) for it in ("a", "b")]
+    assert [it.status_code for it in answers] == [200, 403]  # the client came with a key of its own
+    assert ada.post(f"/v1/auth/api_keys/{answers[0].json()['key']['id']}/revoke").status_code == 200
+    assert ada.post("/v1/auth/api_keys", json={"name": "c"}).status_code == 200
