@@ -31,7 +31,7 @@ _COUNTED = {
     ("GET", "/v1/auth/oauth2/device"): _Counted.GUESSES,
     ("POST", "/v1/auth/oauth2/device"): _Counted.GUESSES,
     ("POST", "/v1/auth/oauth2/device_authorization"): _Counted.ALL,
-    ("GET", "/v1/auth/oidc/callback"): _Counted.GUESSES,
+    ("GET", "/v1/auth/oidc/callback"): _Counted.FAILED,
 }
 _FAILURES = frozenset({400, 401, 403})
 _AT_ONCE = 8
