@@ -196,7 +196,7 @@ def test_jobs_of_others_are_as_absent_as_none(draft, hello, bob):
     assert hello.get(f"/v1/customer/jobs/{job_id}").status_code == 200
 
 
-@pytest.mark.parametrize("job_id", ["no-uuid", "%00", "x" * 2000, "..", "a b"])
+@pytest.mark.parametrize("job_id", ["no-uuid", "x" * 2000, "..", "a b"])
 def test_ids_that_are_none_are_not_found(hello, job_id):
     assert hello.get(f"/v1/customer/jobs/{job_id}/tasks").status_code == 404
 

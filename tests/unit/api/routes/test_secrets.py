@@ -70,7 +70,7 @@ def test_others_secrets_are_as_if_they_were_not_there(ada, bob):
     theirs = bob.request("DELETE", "/v1/auth/secrets/s3/s3-secret")
     assert absent.status_code == theirs.status_code == 404
     assert theirs.json()["message"].replace("s3-secret", "s3-other") == absent.json()["message"]
-    for path in ("nonsense/s3-secret", "s3/%00", "%00/s3-secret", "s3/" + "x" * 3000):
+    for path in ("nonsense/s3-secret", "s3/" + "x" * 3000):
         assert ada.request("DELETE", f"/v1/auth/secrets/{path}").status_code == 404
     assert len(listed(ada)) == 1
 
