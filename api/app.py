@@ -64,6 +64,7 @@ from api.routes import (
     users,
     wallet,
 )
+from api.shares import Turns
 from api.sign_in_guard import SignInGuard
 from api.tokens import TokenGate, derive_key
 from api.worker_gate import WorkerGate
@@ -139,6 +140,7 @@ def create_app(settings: Settings, context: Context | None = None) -> FastAPI:
     )
     app.state.settings, app.state.context = settings, context
     app.state.call_limiter = Limiter("GRIDLOOM_RATE_LIMIT", settings.rate_limit)
+    app.state.turns = Turns()
     app.add_middleware(AuditTrail)
     app.add_middleware(ProtobufAnswers)
     app.add_middleware(SignInGuard, limiter=Limiter("GRIDLOOM_SIGN_IN_LIMIT", settings.sign_in_limit))

@@ -1,5 +1,6 @@
 """What route functions ask for by type: the context, the caller, the request's id, a page."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from api import tokens
 from api.context import Context
 from api.errors import request_id_of
 from api.limiter import Limiter
+from api.shares import Turns
 from api.short_reads import run_short
 from gridloom.errors import BadInput, Forbidden
 from storage.spans import Span
@@ -135,6 +137,20 @@ async def _admin(caller: Annotated[tokens.Caller, Depends(_caller)]) -> tokens.C
     return caller
 
 
+async def _turns(request: Request) -> Turns:
+    turns: Turns = request.app.state.turns
+    return turns
+
+
+TurnsDep = Annotated[Turns, Depends(_turns)]
+
+
+async def _turn(caller: Annotated[tokens.Caller, Depends(_caller)], turns: TurnsDep) -> AsyncIterator[None]:
+    async with turns.taken(caller.account_id):
+        yield
+
+
+TurnDep = Annotated[None, Depends(_turn, scope="function")]
 ContextDep = Annotated[Context, Depends(_context)]
 CallerDep = Annotated[tokens.Caller, Depends(_caller)]
 StreamCallerDep = Annotated[tokens.Caller, Depends(_stream_caller)]

@@ -6,7 +6,7 @@ stream lost is found by looking: all the time while the broker is away, every fe
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import NoReturn
 
@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from api.event_items import Item, View, items_of, job_item, ping
 from api.event_listener import Listener, Place
 from api.event_lookup import JobLookup, JobRow
+from api.shares import StreamRoom
 from api.tokens import TokenGate
 from broker.event_stream import Entry, EventReader, Position
 from gridloom.errors import GridloomError, Unavailable
@@ -33,7 +34,7 @@ _LOOK_S = 10.0
 _TOKENS_S = 1.0
 _SETTLE_S = 6.0  #: a broker that hangs is known to be away after 5
 _CATCH_UP_TURNS = 10
-_LISTENERS_MAX = 4_000
+_STREAMS_MAX, _STREAMS_EACH = 4_000, 200
 _REPLAYS_AT_ONCE = 2
 
 
@@ -47,6 +48,7 @@ class EventHub:
         self._position: Position | None = (
             None  # listeners got everything up to here; None: the broker is away
         )
+        self.room = StreamRoom(most=_STREAMS_MAX, most_each=_STREAMS_EACH)
         self._open = 0
         self._wanted, self._settled = asyncio.Event(), asyncio.Event()
         self._replays = asyncio.Semaphore(_REPLAYS_AT_ONCE)
@@ -78,18 +80,18 @@ class EventHub:
         """Whether streams have to end."""
         return self._stopped
 
-    def check_room(self) -> None:
-        """Refuse one more listener than this process can serve.
+    def check_room(self, account_id: str) -> None:
+        """Refuse one more stream of an account, of events or of a log, than there is room for.
 
         Raises:
-            Unavailable: when there is no room.
+            TooMany: when the account has enough of them.
+            Unavailable: when nobody gets one.
         """
         if self._stopped:
             raise Unavailable("the control plane is stopping")
-        if self._open >= _LISTENERS_MAX:
-            raise Unavailable("too many streams of events are open; try again later")
+        self.room.check(account_id)
 
-    async def listen(self, view: View, authorization: str, last_id: str) -> AsyncIterator[bytes]:
+    async def listen(self, view: View, authorization: str, last_id: str) -> AsyncGenerator[bytes]:
         """Yield what happens from now on, and before that what happened since `last_id`."""
         listener, place = Listener(view, authorization), Place.parse(last_id)
         self._open += 1

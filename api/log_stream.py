@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 import structlog
@@ -36,22 +37,25 @@ class _Step:
 
 @dataclass(slots=True, kw_only=True)
 class LogFollower:
-    """One client's view of one job's log; `job_state` gives the job's state, and raises when the client may not ask."""
+    """One client's view of one job's log; `job_state` gives the job's state, and raises when the client may not ask;
+    whoever looks into the log waits for its `turn`."""
 
     reader: LogReader
     job_id: str
     wanted: LineFilter
     job_state: Callable[[], str]
     stopped: Callable[[], bool]
+    turn: Callable[[], AbstractAsyncContextManager[None]]
     _final_since: float = field(default=0.0, init=False)
 
-    async def events(self, place: int) -> AsyncIterator[str]:
+    async def events(self, place: int) -> AsyncGenerator[str]:
         """Yield all wanted lines from `place` on as events whose ids are places, and at last the job's state."""
         pause_s, said_at = _FIRST_PAUSE_S, time.monotonic()
         yield "retry: 1000\n\n"
         while not self.stopped():
             try:
-                step = await run_in_threadpool(self._step, place)
+                async with self.turn():
+                    step = await run_in_threadpool(self._step, place)
             except (GridloomError, DBAPIError) as error:
                 message = (
                     error.message if isinstance(error, GridloomError) else "the database can't be used now"

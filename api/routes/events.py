@@ -72,9 +72,9 @@ async def listen(
     `jobId` limits it to some jobs, `tasks=false` leaves tasks out.
     """
     hub: EventHub = request.app.state.events
-    hub.check_room()
+    hub.check_room(view.owner_id)
     return StreamingResponse(
-        hub.listen(view, header, last_event_id or last_id),
+        hub.room.counted(view.owner_id, hub.listen(view, header, last_event_id or last_id)),
         media_type=view.form.value,
         headers=_HEADERS,
     )

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from api.context import Context
-from api.deps import CallerDep, ContextDep, Page, PageDep
+from api.deps import CallerDep, ContextDep, Page, PageDep, TurnDep
 from api.job_view import job_of
 from api.json_route import JsonRoute
 from api.shapes.base import PaginatedResponse
@@ -24,7 +24,7 @@ def list_jobs(context: ContextDep, caller: CallerDep, page: PageDep) -> JobListR
 
 
 @router.post("/jobs/filter")
-def filter_jobs(body: FilterRequest, context: ContextDep, caller: CallerDep) -> JobListResponse:
+def filter_jobs(body: FilterRequest, context: ContextDep, caller: CallerDep, _: TurnDep) -> JobListResponse:
     """List those of the caller's jobs for which every filter holds.
 
     Fields are those of a job; dots lead into its settings, its parameters and its data source and destination.

@@ -1,5 +1,6 @@
 """Logs: what partitioner, tasks and assembler printed, by page, as it comes, and as a file."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -7,7 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from api.context import Context
-from api.deps import CallerDep, ContextDep, StreamCallerDep, StreamHeaderDep
+from api.deps import CallerDep, ContextDep, StreamCallerDep, StreamHeaderDep, TurnDep, TurnsDep
 from api.event_hub import EventHub
 from api.json_route import JsonRoute
 from api.log_download import MEDIA_TYPES, SUFFIXES, LogFormat, blocks
@@ -16,6 +17,7 @@ from api.log_lines import as_json, by_stage
 from api.log_reader import LogReader
 from api.log_stream import LogFollower
 from api.shapes.logs import LogFilter, LogsRequest, LogsResponse, Order
+from api.shares import Turns
 from api.tokens import TokenGate
 from gridloom.errors import BadInput
 from storage.repositories import jobs
@@ -29,7 +31,7 @@ FilterDep = Annotated[LogFilter, Query()]
 
 
 @router.post("/logs", response_model=LogsResponse)
-def read_logs(body: LogsRequest, context: ContextDep, caller: CallerDep) -> Response:
+def read_logs(body: LogsRequest, context: ContextDep, caller: CallerDep, _: TurnDep) -> Response:
     """Read a job's log lines, as they came or the newest first."""
     job_id = _owned(context, caller.account_id, body.job_id)
     reader = _reader(context)
@@ -78,16 +80,18 @@ async def follow_logs(
 
     await run_in_threadpool(job_state)
     hub: EventHub = request.app.state.events
-    hub.check_room()
+    turns: Turns = request.app.state.turns
+    hub.check_room(caller.account_id)
     follower = LogFollower(
         reader=_reader(context),
         job_id=job_id,
         wanted=line_filter(job_id, asked),
         job_state=job_state,
         stopped=lambda: hub.stopped,
+        turn=partial(turns.taken, caller.account_id),
     )
-    start = places(from_id, 0).start
-    return StreamingResponse(follower.events(start), media_type="text/event-stream", headers=_HEADERS)
+    events = hub.room.counted(caller.account_id, follower.events(places(from_id, 0).start))
+    return StreamingResponse(events, media_type="text/event-stream", headers=_HEADERS)
 
 
 @router.get(
@@ -100,6 +104,7 @@ def download_logs(
     asked: FilterDep,
     context: ContextDep,
     caller: StreamCallerDep,
+    turns: TurnsDep,
     form: Annotated[LogFormat, Query(alias="format")] = LogFormat.TEXT,
 ) -> StreamingResponse:
     """Send all of a job's log lines that there are by now in one file."""
@@ -108,7 +113,9 @@ def download_logs(
     span = places(asked, reader.total(job_id))
     headers = {"Content-Disposition": f'attachment; filename="{job_id}.{SUFFIXES[form]}"'} | _HEADERS
     body = blocks(reader, job_id, line_filter(job_id, asked), span, form)
-    return StreamingResponse(body, media_type=MEDIA_TYPES[form], headers=headers)
+    return StreamingResponse(
+        turns.each(caller.account_id, body), media_type=MEDIA_TYPES[form], headers=headers
+    )
 
 
 def _owned(context: Context, owner_id: str, job_id: str) -> str:

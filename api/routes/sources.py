@@ -3,7 +3,7 @@
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter
 
-from api.deps import CallerDep, ContextDep
+from api.deps import ContextDep, TurnDep
 from api.json_route import JsonRoute
 from api.shapes.sources import (
     DataSourceDirectory,
@@ -24,7 +24,7 @@ _looks = CapacityLimiter(16)
 @router.post("/datasource/info", deprecated=True)
 @router.post("/jobs/datasource/info", deprecated=True)
 async def look_at_source(
-    body: TestDataSourceRequest, context: ContextDep, _: CallerDep
+    body: TestDataSourceRequest, context: ContextDep, _: TurnDep
 ) -> TestDataSourceResponse:
     """Look at a data source: whether it is there, its name and its size. A bucket is no source."""
     source, allow = body.data_source, PrivateHosts.parse(context.settings.allow_private_hosts)

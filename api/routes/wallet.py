@@ -8,7 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 from fastapi import APIRouter, Query
 
-from api.deps import CallerDep, ContextDep, Page, PageDep
+from api.deps import CallerDep, ContextDep, Page, PageDep, TurnDep
 from api.json_route import JsonRoute
 from api.shapes.base import PaginatedResponse
 from api.shapes.filters import FilterRequest
@@ -64,7 +64,7 @@ def list_transactions(context: ContextDep, caller: CallerDep, page: PageDep) -> 
 
 @router.post("/transactions/filter", tags=["Transactions"])
 def filter_transactions(
-    body: FilterRequest, context: ContextDep, caller: CallerDep
+    body: FilterRequest, context: ContextDep, caller: CallerDep, _: TurnDep
 ) -> TransactionListResponse:
     """List those of the caller's transactions for which every filter holds."""
     page = Page.of(body.pagination.limit, body.pagination.offset, body.order_by)
@@ -75,7 +75,7 @@ def filter_transactions(
 
 
 @router.get("/transactions/csv", tags=["Transactions"])
-def get_csv(context: ContextDep, caller: CallerDep) -> CsvResponse:
+def get_csv(context: ContextDep, caller: CallerDep, _: TurnDep) -> CsvResponse:
     """Write all of the caller's transactions as a table."""
     with context.database.read() as connection:
         return CsvResponse(csv=table_of(wallet_pages.every(connection, caller.account_id)))

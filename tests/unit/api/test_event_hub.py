@@ -331,7 +331,7 @@ def test_a_stop_ends_all_streams_and_takes_no_more(world):
             world.hub.stop()
             assert await ear.end() == []
             with pytest.raises(Unavailable):
-                world.hub.check_room()
+                world.hub.check_room("ada")
             async with world.listen() as late:
                 assert await late.end() == []
 

@@ -10,6 +10,7 @@ from google.protobuf import proto
 
 from api.proto import gridloom_pb2 as pb
 from api.protobuf import MEDIA_TYPE
+from api.shares import StreamRoom
 
 EVENTS = "/v1/customer/events"
 
@@ -93,6 +94,16 @@ def test_bad_questions_are_refused(ada, query):
     answer = ada.get(EVENTS, params=query)
     assert answer.status_code == 400
     assert next(iter(query)) in answer.json()["error"]["description"]
+
+
+@pytest.mark.parametrize("path", [EVENTS, "/v1/customer/jobs/{}/logs/stream"])
+def test_an_account_with_too_many_streams_gets_no_more(draft, ada, path):
+    ada.app.state.events.room = StreamRoom(most=10, most_each=0)
+    job_id = draft()["id"]
+    answer = ada.get(path.format(job_id))
+    assert answer.status_code == 429
+    assert int(answer.headers["retry-after"]) > 0
+    assert "streams" in answer.json()["message"]
 
 
 def test_a_server_that_stops_takes_no_listener(ada):
