@@ -28,14 +28,23 @@ EXAMPLES = 6
 
 
 @pytest.fixture(scope="module")
-def control_plane(tmp_path_factory):
-    """Run a control plane of its own; yield its URL, a token, and the names of what lies there."""
+def postgres_database(postgres):
+    with postgres.database() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def control_plane(tmp_path_factory, postgres_database):
+    """Run a control plane of its own; yield its URL, a token, and the names of what lies there.
+
+    It runs on PostgreSQL, which takes fewer values than SQLite.
+    """
     folder = tmp_path_factory.mktemp("control")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     values = {
-        "database_url": f"sqlite:///{folder / 'gridloom.db'}",
+        "database_url": postgres_database,
         "store_url": f"file:{folder / 'objects'}",
         "broker_url": f"redis+socket://{folder / 'no.sock'}",
         "secret_key": "s" * 32,
