@@ -55,6 +55,8 @@ def main() -> int:
     )
     _allow_many_connections()
     server = _Server(config, app)
+    gc.collect()
+    gc.freeze()  # what is here by now stays, and need not be looked through again while requests come
     server.run()
     gc.freeze()  # or the interpreter takes a second to look at all there is once more before it ends
     return 0 if server.started else 1

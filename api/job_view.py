@@ -81,8 +81,8 @@ def _shown(stored: Mapping[str, Any] | None, upload_url: str | None = None) -> D
 
 def _phases(row: Row[Any]) -> JobPhases | None:
     """Return means and shares over the completed tasks, None before there are any."""
-    sums = Sums.model_validate(row.spent or {})
-    if not sums.tasks:
+    sums = Sums.model_validate(row.spent) if row.spent else None
+    if sums is None or not sums.tasks:
         return None
     claims = sum(sums.claims.values())
     return JobPhases(

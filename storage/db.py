@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from pydantic_core import from_json
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import make_url
 
@@ -40,7 +41,9 @@ class Database:
         parsed = make_url(url)
         backend = parsed.get_backend_name()
         if backend == "sqlite":
-            self.engine = create_engine(parsed, connect_args={"timeout": 10}, hide_parameters=True)
+            self.engine = create_engine(
+                parsed, connect_args={"timeout": 10}, hide_parameters=True, json_deserializer=from_json
+            )
             event.listen(self.engine, "connect", _set_pragmas)
             event.listen(self.engine, "begin", _begin_sqlite)
         elif backend == "postgresql":
