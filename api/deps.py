@@ -41,7 +41,10 @@ class Page(Span):
             BadInput: when a number is negative, or `order_by` is not a name with an optional `asc` or `desc`.
         """
         if limit < 0 or not 0 <= offset <= _LARGEST_OFFSET:
-            raise BadInput("pagination.limit and pagination.offset must not be negative", field="pagination")
+            raise BadInput(
+                f"pagination.limit must not be negative, pagination.offset be from 0 to {_LARGEST_OFFSET}",
+                field="pagination",
+            )
         name, _, direction = order_by.strip().partition(" ")
         direction = direction.strip().lower()
         if direction not in ("", "asc", "desc"):

@@ -34,7 +34,7 @@ def job_of(row: Row[Any], upload_url: str | None = None) -> Job:
         priority=_NAMES.get(row.priority, Priority.UNDEFINED),
         start_at=row.start_at,
         submitted_at=row.submitted_at,
-        started_at=row.started_at,
+        started_at=_started_at(row),
         ended_at=row.ended_at,
         completed_at=row.ended_at,
         regions=row.regions,
@@ -92,10 +92,19 @@ def _phases(row: Row[Any]) -> JobPhases | None:
     )
 
 
+def _started_at(row: Row[Any]) -> datetime | None:
+    """Return when a job started, None while a planned one waits and when it ended before."""
+    planned: datetime | None = row.started_at
+    # A job without a plan has started, even if the database's clock is a little ahead.
+    ahead = row.start_at and planned and planned > (row.ended_at or datetime.now(UTC))
+    return None if ahead else planned
+
+
 def _duration_s(row: Row[Any]) -> float:
-    if row.started_at is None:
+    started_at = _started_at(row)
+    if started_at is None:
         return 0.0
-    ran: timedelta = (row.ended_at or datetime.now(UTC)) - row.started_at
+    ran: timedelta = (row.ended_at or datetime.now(UTC)) - started_at
     return max(0.0, ran.total_seconds())
 
 

@@ -1,14 +1,41 @@
 """What every request and answer shape shares: camelCase names, numbers as text, paging, the generic answer."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
 
 Int64Text = Annotated[
     int, PlainSerializer(str, return_type=str), WithJsonSchema({"type": "string", "format": "int64"})
 ]
 """An int64 on the wire: sent as decimal text, read as number or text."""
+
+
+def null_is(default: Any) -> BeforeValidator:
+    """Return what reads null as a member that is not given, as protobuf's JSON does."""
+    return BeforeValidator(lambda value: default if value is None else value)
+
+
+def _utc(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        return value.replace(tzinfo=UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("lies outside the years 1 to 9999") from None
+
+
+Moment = Annotated[datetime, AfterValidator(_utc)]
+"""An RFC 3339 time in UTC, as which one without an offset counts too."""
 
 
 class Shape(BaseModel):
@@ -67,15 +94,15 @@ class PaginatedResponse(Shape):
 class PaginationRequest(Shape):
     """Paging as it stands inside a request body."""
 
-    limit: int = Field(0, ge=0)
-    offset: int = Field(0, ge=0)
+    limit: Annotated[int, null_is(0)] = Field(0, ge=0)
+    offset: Annotated[int, null_is(0)] = Field(0, ge=0)
 
 
 class DataSource(Shape):
     """A data source or destination: the published descriptor and its params."""
 
     data_source_descriptor: str = ""
-    params: Annotated[dict[str, Any], BeforeValidator(lambda value: {} if value is None else value)] = {}
+    params: Annotated[dict[str, Any], null_is({})] = {}
 
 
 class Version(Shape):

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from api.shapes.base import PaginationRequest, Shape
+from api.shapes.base import PaginationRequest, Shape, null_is
 from storage.filters import Condition, Filter
 
 
@@ -37,9 +37,9 @@ class FilterMember(Shape):
 class FilterRequest(Shape):
     """Which rows of a list, in which order; all filters must hold."""
 
-    pagination: PaginationRequest = Field(default_factory=PaginationRequest)
-    filters: list[FilterMember] = Field(default_factory=list)
-    order_by: str = ""
+    pagination: Annotated[PaginationRequest, null_is({})] = Field(default_factory=PaginationRequest)
+    filters: Annotated[list[FilterMember], null_is([])] = Field(default_factory=list)
+    order_by: Annotated[str, null_is("")] = ""
 
     def wanted(self) -> list[Filter]:
         """Return the filters as the storage takes them."""

@@ -1,16 +1,17 @@
 """Shapes of a customer's jobs, tasks and results."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from api.shapes.base import DataSource, Int64Text, PaginatedResponse, Shape
+from api.shapes.base import DataSource, Int64Text, Moment, PaginatedResponse, Shape
 from gridloom.warmth import Tier
 
 _MOST_SECONDS = 10 * 365 * 86_400  # a deadline further off can't be told from none
 _MOST_RETRIES = 10_000
+_LAST_YEAR = 9000  # a start with a deadline behind it must be a time too
 _MOST_IDS = 1000
 
 
@@ -24,11 +25,17 @@ Seconds = Annotated[
 ]
 """Seconds as number or text; none, empty and 0 all mean no limit."""
 
-Moment = Annotated[
-    Annotated[datetime, AfterValidator(lambda at: at if at.tzinfo else at.replace(tzinfo=UTC))] | None,
-    BeforeValidator(_blank_is_none),
+
+def _before_the_last_year(value: datetime) -> datetime:
+    if value.year >= _LAST_YEAR:
+        raise ValueError(f"lies behind the year {_LAST_YEAR - 1}")
+    return value
+
+
+Start = Annotated[
+    Annotated[Moment, AfterValidator(_before_the_last_year)] | None, BeforeValidator(_blank_is_none)
 ]
-"""An RFC 3339 time, UTC when it has no offset; none and empty mean no time."""
+"""When a job may begin; none and empty mean at once."""
 
 Section = Annotated[dict[str, Any], BeforeValidator(lambda value: value if value is not None else {})]
 
@@ -107,7 +114,7 @@ class CreateJobRequest(DataSourceRequest):
     params: JobParams | None = None
     config: JobConfig | None = None
     priority: Priority = Priority.UNDEFINED
-    start_at: Moment = None
+    start_at: Start = None
     regions: JobRegions | None = None
 
     @model_validator(mode="before")

@@ -1,12 +1,12 @@
 """Shapes of logs."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from pydantic import AliasChoices, Field, field_validator
 
-from api.shapes.base import Shape
+from api.shapes.base import Moment, Shape
 from gridloom.logs import LogLevel
 from gridloom.states import Stage
 
@@ -36,8 +36,8 @@ class LogFilter(Shape):
     stage: Stage | None = None
     search: str = Field("", max_length=_MOST_SEARCH_CHARS)
     levels: list[LogLevel] = Field([], validation_alias=AliasChoices("levels", "level"))
-    since: datetime | None = Field(None, validation_alias="from", serialization_alias="from")
-    until: datetime | None = Field(None, validation_alias="to", serialization_alias="to")
+    since: Moment | None = Field(None, validation_alias="from", serialization_alias="from")
+    until: Moment | None = Field(None, validation_alias="to", serialization_alias="to")
     order: Order = Order.ASC
     container: str | None = None
     after_id: str = Field(
@@ -51,11 +51,6 @@ class LogFilter(Shape):
         if not isinstance(many, list) or not all(isinstance(it, str) for it in many):
             return many
         return [level.strip() for text in many for level in text.upper().split(",") if level.strip()]
-
-    @field_validator("since", "until")
-    @classmethod
-    def _utc(cls, value: datetime | None) -> datetime | None:
-        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
 
 class LogsRequest(LogFilter):

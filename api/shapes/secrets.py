@@ -1,11 +1,10 @@
 """Shapes of secrets: the secret key goes in beside the secret, and no shape lets it out."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from api.shapes.base import Shape
+from api.shapes.base import Moment, Shape
 
 _ID_CHARS = 100
 _NAME_CHARS = 200
@@ -24,21 +23,12 @@ def _or_never(value: Any) -> Any:
     return None if value == "" else value
 
 
-def _utc(value: datetime) -> datetime:
-    if value.tzinfo is None:
-        return value.replace(tzinfo=UTC)
-    try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("lies outside the years 1 to 9999") from None
-
-
 class Secret(Shape):
     """A secret without its secret key; `expires_at` null is never."""
 
     id: Annotated[str, Field(min_length=1, max_length=_ID_CHARS), AfterValidator(_id)]
     secret_type: str
-    expires_at: Annotated[Annotated[datetime, AfterValidator(_utc)] | None, BeforeValidator(_or_never)] = None
+    expires_at: Annotated[Moment | None, BeforeValidator(_or_never)] = None
     access_key: str = Field("", max_length=_PARAM_CHARS)
     params: Annotated[
         dict[Annotated[str, Field(max_length=_PARAM_CHARS)], Annotated[str, Field(max_length=_PARAM_CHARS)]],

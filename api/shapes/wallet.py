@@ -3,9 +3,9 @@
 import datetime as dt
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from api.shapes.base import Int64Text, PaginatedResponse, Shape
+from api.shapes.base import Int64Text, Moment, PaginatedResponse, Shape
 from storage.repositories.wallet import Kind
 
 Amount = Annotated[float, Field(allow_inf_nan=False)]
@@ -171,7 +171,7 @@ class CouponRequest(Shape):
     code: str = Field(pattern=r"^[\x21-\x7e]{1,100}$")
     amount: Amount
     uses: int = Field(1, ge=1, le=1_000_000)
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
 
 
 class Coupon(Shape):

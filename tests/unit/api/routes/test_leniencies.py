@@ -130,8 +130,31 @@ def test_regions_and_a_planned_start_are_kept_and_shown(draft, hello):
     ok(hello.post(f"{CUSTOMER}/jobs/{job['id']}/run", json={"jobTimeout": 60}))
     row = row_of(hello, job["id"])
     assert (row.started_at.year, (row.deadline_at - row.started_at).total_seconds()) == (2099, 60)
-    assert ok(hello.get(f"{CUSTOMER}/jobs/{job['id']}"))["job"]["duration"] == 0
+    waiting = ok(hello.get(f"{CUSTOMER}/jobs/{job['id']}"))["job"]
+    assert (waiting["startedAt"], waiting["duration"]) == (None, 0)
+    copy = ok(hello.post(f"{CUSTOMER}/jobs/{job['id']}/duplicate"))["job"]
+    assert (copy["state"], copy["startAt"]) == ("JOB_STATE_NEW", None)
+    ok(hello.post(f"{CUSTOMER}/jobs/{job['id']}/abort"))
+    ended = ok(hello.get(f"{CUSTOMER}/jobs/{job['id']}"))["job"]
+    assert (ended["state"], ended["startedAt"], ended["duration"]) == ("JOB_STATE_ABORTED", None, 0)
+    ok(hello.request("DELETE", f"{CUSTOMER}/jobs/{job['id']}"))
+    assert ok(hello.get(f"{CUSTOMER}/jobs"))["pagination"]["total"] == 1
     assert draft(startAt="")["startAt"] is None
+
+
+@pytest.mark.parametrize(
+    "start", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "9999-12-31T00:00:00Z"]
+)
+def test_a_start_that_no_clock_shows_is_refused_and_spoils_no_list(hello, start):
+    answer = hello.post(f"{CUSTOMER}/jobs", json={"templateId": "hello-template", "startAt": start})
+    assert "startAt" in error_of(answer, 400)
+    assert ok(hello.get(f"{CUSTOMER}/jobs"))["data"] == []
+
+
+def test_null_stands_for_what_is_not_given(draft, hello):
+    draft()
+    for body in ({"pagination": None, "filters": None, "orderBy": None}, {"pagination": {"limit": None}}):
+        assert ok(hello.post(f"{CUSTOMER}/jobs/filter", json=body))["pagination"]["total"] == 1
 
 
 def test_the_same_call_under_one_key_is_done_once(hello, bob):

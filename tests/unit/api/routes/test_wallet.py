@@ -129,6 +129,12 @@ def test_a_coupon_is_redeemed_once_by_each_account_and_so_many_times_in_all(admi
     assert [(it["code"], it["used"], it["uses"]) for it in listed["data"]] == [("SPRING", 2, 2)]
 
 
+def test_a_coupon_that_no_clock_ends_is_refused(admin):
+    body = {"code": "NEVER", "amount": 1, "expiresAt": "9999-12-31T23:59:59-14:00"}
+    assert "expiresAt" in admin.post("/v1/admin/coupons", json=body).json()["message"]
+    assert admin.get("/v1/admin/coupons").json()["data"] == []
+
+
 def test_an_expired_coupon_is_worth_nothing(admin, ada):
     body = {"code": "OLD", "amount": 1, "expiresAt": "2020-01-01T00:00:00Z"}
     assert admin.post("/v1/admin/coupons", json=body).status_code == 200
