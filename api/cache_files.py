@@ -6,14 +6,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from posixpath import basename
 
+from sqlalchemy import Connection
+
 from api.context import Context
 from api.links import UPLOAD_LIFE, UPLOAD_PATH, LinkMaker
 from api.shapes.cache import CacheEntry, CacheUploadResponse
 from api.tokens import ADMIN, Caller
 from gridloom.cache_paths import check_cache_path
-from gridloom.errors import BadInput, Forbidden, NotFound
+from gridloom.errors import BadInput, Forbidden, GridloomError, NotFound
 from storage.links import LinkClaims, LinkKind
-from storage.repositories import cache
+from storage.repositories import cache, stale_blobs
 from storage.repositories.cache import SHARED, CacheFile
 
 _MIB = 1024 * 1024
@@ -41,6 +43,7 @@ def receive(context: Context, scope: str, path: str, blocks: Iterable[bytes]) ->
     Raises:
         BadInput: when the path is none, or lies where something else does.
         TooLarge, Forbidden: when the cache has no room for it.
+        Unavailable: when it took more than a day.
     """
     check_cache_path(path)
     most = context.settings.max_cache_mib * _MIB
@@ -50,14 +53,17 @@ def receive(context: Context, scope: str, path: str, blocks: Iterable[bytes]) ->
     key = f"cache/{place}/{secrets.token_hex(16)}"
     digest = hashlib.sha256()
     limit_bytes = min(room, context.settings.max_upload_mib * _MIB)
+    context.writer.run(lambda connection: stale_blobs.expect(connection, key))
+    size = context.store.put_stream(key, _hashed(blocks, digest), limit_bytes).size
+
+    def keep(connection: Connection) -> str | None:
+        stale_blobs.name(connection, key)
+        sha256 = digest.hexdigest()
+        return cache.put(connection, scope, path, size=size, sha256=sha256, key=key, limit_bytes=most)
+
     try:
-        size = context.store.put_stream(key, _hashed(blocks, digest), limit_bytes).size
-        old = context.writer.run(
-            lambda connection: cache.put(
-                connection, scope, path, size=size, sha256=digest.hexdigest(), key=key, limit_bytes=most
-            )
-        )
-    except BaseException:
+        old = context.writer.run(keep)
+    except GridloomError:  # after any other error it may be committed nonetheless
         context.store.delete(key)
         raise
     if old:

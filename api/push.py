@@ -18,7 +18,7 @@ from gridloom.manifest_text import without_login
 from gridloom.manifests import Kind, parse_manifest
 from gridloom.templates import Template, parse_template
 from storage.destinations.catalog import check_destination_kind
-from storage.repositories import components, registry_tokens, templates
+from storage.repositories import components, registry_tokens, stale_blobs, templates
 from storage.repositories.components import ComponentRow, NewComponent
 from storage.repositories.images import registry_of
 from storage.sources.catalog import check_source_kind
@@ -107,8 +107,8 @@ def judged(archive: ComponentArchive, data: bytes, owner_id: str | None) -> NewC
 def kept(context: Context, new: NewComponent, data: bytes) -> Callable[[Connection], None]:
     """Store the archive's bytes and return the write that makes a component of them.
 
-    The key holds the digest, so uploads of one version at the same time don't overwrite each other's bytes, and jobs
-    that are running keep the code they were planned with. The login of a private image is not among those bytes, nor are
+    Every upload has a key of its own, so those of one version at the same time don't overwrite each other's bytes, and
+    jobs that are running keep the code they were planned with. The login of a private image is not among those bytes, nor are
     the secrets of the template that lies in them.
 
     Raises:
@@ -122,10 +122,12 @@ def kept(context: Context, new: NewComponent, data: bytes) -> Callable[[Connecti
     if old is None:
         _check_room(context, new.owner_id)
     component_id = old.id if old else new_uuid()
-    key = f"components/{component_id}/{hashlib.sha256(data).hexdigest()}.tar"
+    key = f"components/{component_id}/{new_uuid()}.tar"
+    context.writer.run(lambda connection: stale_blobs.expect(connection, key))
     context.store.put_bytes(key, _without_logins(data))
 
     def write(connection: Connection) -> None:
+        stale_blobs.name(connection, key)
         components.save(connection, component_id, replace(new, archive_key=key))
         registry_tokens.keep(connection, context.vault, new)
 

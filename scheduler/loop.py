@@ -16,6 +16,7 @@ from gridloom.settings import Settings
 from scheduler.dispatch import Dispatcher
 from scheduler.progress import progress
 from scheduler.reconcile import Reconciler
+from scheduler.stale_blobs import BLOBS_PER_SWEEP, sweep_blobs
 from scheduler.sweep import JOBS_PER_SWEEP, sweep
 from storage.blobs import BlobStore
 from storage.conflicts import again_after_conflict
@@ -108,7 +109,8 @@ class Scheduler:
             self._live = {job.id for job in job_states.live_jobs(connection)}
         if time.monotonic() >= self._next_sweep:
             purged = sweep(self._database, self._store, self._settings)
-            if purged < JOBS_PER_SWEEP:  # else more are due
+            removed = sweep_blobs(self._database, self._store)
+            if purged < JOBS_PER_SWEEP and removed < BLOBS_PER_SWEEP:  # else more are due
                 self._next_sweep = time.monotonic() + _SWEEP_EVERY_S
         return set(self._live)
 

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, or_, 
 
 from gridloom.errors import BadState, Forbidden
 from storage.columns import db_now
+from storage.repositories import stale_blobs
 from storage.tables import cache_files, cache_scopes
 from storage.upsert import insert_into
 
@@ -58,7 +59,7 @@ def room(connection: Connection, scope: str, path: str, limit_bytes: int) -> int
 def put(
     connection: Connection, scope: str, path: str, *, size: int, sha256: str, key: str, limit_bytes: int
 ) -> str | None:
-    """Keep a file, in place of one of the same path, whose key is returned.
+    """Keep a file, in place of one of the same path, whose key is noted as stale and returned.
 
     Raises:
         BadState: when a file lies where the path needs a folder, or a folder where it needs a file.
@@ -78,17 +79,20 @@ def put(
         .values(scope=scope, path=path, **content)
         .on_conflict_do_update(index_elements=["scope", "path"], set_=content)
     )
+    if old is not None and old != key:
+        stale_blobs.drop(connection, [old])
     return old
 
 
 def remove(connection: Connection, scope: str, path: str) -> list[str]:
-    """Forget a file, or all files of a folder, and return their keys."""
+    """Forget a file, or all files of a folder, and return their keys, which are noted as stale."""
     condition = (cache_files.c.scope == scope, or_(cache_files.c.path == path, _below(path)))
-    keys = connection.execute(select(cache_files.c.key).where(*condition)).scalars().all()
+    gone = delete(cache_files).where(*condition).returning(cache_files.c.key)
+    keys = list(connection.execute(gone).scalars())
     if keys:
-        connection.execute(delete(cache_files).where(*condition))
         _bump(connection, scope)
-    return list(keys)
+        stale_blobs.drop(connection, keys)
+    return keys
 
 
 def _bump(connection: Connection, scope: str) -> None:

@@ -1,6 +1,6 @@
 """Apps, partitioners and assemblers; a name leads to the caller's own record, then a built-in, then a public one."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +10,7 @@ from sqlalchemy.sql.expression import ColumnElement
 
 from gridloom.manifests import Kind, Manifest
 from gridloom.tags import Tag
+from storage.repositories import stale_blobs
 from storage.spans import Span, fetch_span
 from storage.tables import accounts, components
 from storage.upsert import insert_into
@@ -80,8 +81,8 @@ class NewComponent:
 def save(connection: Connection, component_id: str, new: NewComponent) -> None:
     """Insert a component under this id, or overwrite the one of the same owner, kind, name and version.
 
-    An overwritten one keeps its id, its creation time and whether it is active and public; its revision grows. The
-    registry's token is left out: `registry_tokens.keep` seals it.
+    An overwritten one keeps its id, its creation time and whether it is active and public; its revision grows, and its
+    old archive is noted as stale. The registry's token is left out: `registry_tokens.keep` seals it.
     """
     now, manifest = datetime.now(UTC), new.manifest
     content = {
@@ -104,8 +105,6 @@ def save(connection: Connection, component_id: str, new: NewComponent) -> None:
     }
     same = [components.c[name].is_not_distinct_from(value) for name, value in identity.items()]
     same.append(_LIVE)
-    if connection.execute(update(components).where(*same).values(content)).rowcount:
-        return
     fresh = {
         "id": component_id,
         "active": new.active,
@@ -113,12 +112,11 @@ def save(connection: Connection, component_id: str, new: NewComponent) -> None:
         "created_at": now,
         "revision": 1,
     }
-    # Another upload of the same version may have come between; a built-in has no owner, so it never conflicts here.
-    connection.execute(
-        insert_into(connection, components)
-        .values(identity | content | fresh)
-        .on_conflict_do_update(index_elements=list(identity), index_where=_LIVE, set_=content)
-    )
+    insert = insert_into(connection, components).values(identity | content | fresh)
+    insert = insert.on_conflict_do_nothing(index_elements=list(identity), index_where=_LIVE)
+    # Another upload of the same version may come between; a built-in has no owner, so it never conflicts here.
+    while not _overwrite(connection, same, content) and not connection.execute(insert).rowcount:
+        pass
 
 
 def find(
@@ -196,13 +194,28 @@ def set_public(connection: Connection, component_id: str, *, public: bool) -> No
 
 
 def remove(connection: Connection, component_id: str) -> None:
-    """Take a component away; its row and bytes stay for the jobs that were planned with it."""
-    _change(connection, component_id, deleted_at=datetime.now(UTC))
+    """Take a component away; its row stays, and its bytes for as long as jobs that were planned with it run."""
+    stale_blobs.drop(connection, _change(connection, component_id, deleted_at=datetime.now(UTC)))
 
 
-def _change(connection: Connection, component_id: str, **values: Any) -> None:
+def _change(connection: Connection, component_id: str, **values: Any) -> Sequence[str]:
     one = update(components).where(components.c.id == component_id, _LIVE)
-    connection.execute(one.values(updated_at=datetime.now(UTC), **values))
+    changed = one.values(updated_at=datetime.now(UTC), **values).returning(components.c.archive_key)
+    return connection.execute(changed).scalars().all()
+
+
+def _overwrite(
+    connection: Connection, same: Sequence[ColumnElement[bool]], content: Mapping[str, Any]
+) -> bool:
+    old = connection.execute(
+        select(components.c.id, components.c.archive_key).where(*same).with_for_update()
+    ).first()
+    if old is None:
+        return False
+    connection.execute(update(components).where(components.c.id == old.id).values(content))
+    if old.archive_key != content["archive_key"]:
+        stale_blobs.drop(connection, [old.archive_key])
+    return True
 
 
 _ROWS = (

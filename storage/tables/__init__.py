@@ -16,7 +16,7 @@ from storage.tables.accounts import (
     sessions,
 )
 from storage.tables.base import metadata
-from storage.tables.components import cache_files, cache_scopes, components, templates
+from storage.tables.components import cache_files, cache_scopes, components, stale_blobs, templates
 from storage.tables.jobs import attempts, image_pins, jobs, log_segments, outputs, tasks
 from storage.tables.requests import idempotency_keys
 from storage.tables.wallet import balances, coupons, entries, reservations, transactions
@@ -48,6 +48,7 @@ __all__ = [
     "reservations",
     "secrets",
     "sessions",
+    "stale_blobs",
     "tasks",
     "templates",
     "transactions",

@@ -22,7 +22,7 @@ accounts = Table(
     "accounts",
     metadata,
     Column("id", String(36), primary_key=True),
-    Column("user_name", String(64), nullable=False, unique=True),
+    Column("user_name", String(64), nullable=False),
     Column("email", String(254), unique=True),  # in lower case
     Column("email_verified", Boolean, nullable=False, server_default=text("false")),
     Column("password_hash", String(200)),  # argon2id
@@ -41,6 +41,7 @@ accounts = Table(
     Column("created_at", Instant, nullable=False),
     Column("deleted_at", Instant),
     UniqueConstraint("provider", "subject"),
+    Index("ix_accounts_user_name", text("lower(user_name)"), unique=True),
 )
 
 api_keys = Table(

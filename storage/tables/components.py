@@ -79,6 +79,14 @@ cache_files = Table(
     Column("updated_at", Instant, nullable=False),
 )
 
+stale_blobs = Table(
+    "stale_blobs",  # archives and cache files that no row names: bytes on their way in, or to be removed
+    metadata,
+    Column("key", String(1024), primary_key=True),
+    Column("due_at", Instant, nullable=False, index=True),  # to be removed then, unless it is named by then
+    Column("taken", Boolean, nullable=False, server_default=text("false")),  # is being removed
+)
+
 cache_scopes = Table(
     "cache_scopes",
     metadata,

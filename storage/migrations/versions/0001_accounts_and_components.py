@@ -67,8 +67,8 @@ def _create_accounts() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
         sa.UniqueConstraint("email", name=op.f("uq_accounts_email")),
         sa.UniqueConstraint("provider", "subject", name=op.f("uq_accounts_provider_subject")),
-        sa.UniqueConstraint("user_name", name=op.f("uq_accounts_user_name")),
     )
+    op.create_index("ix_accounts_user_name", "accounts", [sa.text("lower(user_name)")], unique=True)
 
 
 def _create_locks() -> None:

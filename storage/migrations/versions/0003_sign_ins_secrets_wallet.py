@@ -51,6 +51,7 @@ def upgrade() -> None:
         _create_reservations,
         _create_idempotency_keys,
         _create_cache,
+        _create_stale_blobs,
     ):
         create()
     for statement in _APPEND_ONLY[op.get_bind().dialect.name]:
@@ -60,6 +61,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop the tables."""
     for table in (
+        "stale_blobs",
         "cache_scopes",
         "cache_files",
         "idempotency_keys",
@@ -330,6 +332,17 @@ def _create_cache() -> None:
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("scope", name=op.f("pk_cache_scopes")),
     )
+
+
+def _create_stale_blobs() -> None:
+    op.create_table(
+        "stale_blobs",
+        sa.Column("key", sa.String(length=1024), nullable=False),
+        sa.Column("due_at", Instant(), nullable=False),
+        sa.Column("taken", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_stale_blobs")),
+    )
+    op.create_index(op.f("ix_stale_blobs_due_at"), "stale_blobs", ["due_at"], unique=False)
 
 
 def _create_idempotency_keys() -> None:
