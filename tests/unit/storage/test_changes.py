@@ -142,9 +142,7 @@ def test_members_of_a_group_that_fails_are_told_once(fabric, told):
         threads = [threading.Thread(target=run, args=(writer, held))]
         threads[0].start()
         began.wait(10)
-        threads += [
-            threading.Thread(target=run, args=(writer, it)) for it in (*map(change, job_ids), broken)
-        ]
+        threads += [threading.Thread(target=run, args=(writer, it)) for it in (*map(change, job_ids), broken)]
         for thread in threads[1:]:
             thread.start()
         while writer._queue.qsize() < 4:

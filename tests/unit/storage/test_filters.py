@@ -125,7 +125,12 @@ def _held(name: str, row: dict[str, Any]) -> Any:
 def _read(name: str, value: Any) -> Any:
     if value is None or name.startswith("params."):
         return value
-    read: dict[str, Any] = {"size": float, "price": float, "madeAt": datetime.fromisoformat, "colour": _COLOURS.get}
+    read: dict[str, Any] = {
+        "size": float,
+        "price": float,
+        "madeAt": datetime.fromisoformat,
+        "colour": _COLOURS.get,
+    }
     return read.get(name, lambda it: it)(value)
 
 
