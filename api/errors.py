@@ -145,7 +145,7 @@ async def _on_bad_request(request: Request, error: Exception) -> JSONResponse:
     if first["type"] == "json_invalid":
         return render(request_id_of(request), 400, f"the body is not JSON: {first['ctx']['error']}")
     field = _field_of(first["loc"])
-    message = f"{field or 'the body'}: {first['msg']}"
+    message = f"{field or 'the body'}: {first['msg'].removeprefix('Value error, ')}"
     return render(request_id_of(request), 400, message, field)
 
 

@@ -20,12 +20,9 @@ from starlette.types import Message as AsgiMessage
 
 from api.proto import gridloom_pb2
 from api.shapes.base import ErrorBody
-from api.shapes.jobs import NameRequest
 
 MEDIA_TYPE = "application/x-protobuf"
 PROTO_FILE = Path(gridloom_pb2.__file__).with_name("gridloom.proto")
-BARE_BODIES: dict[str, type[BaseModel]] = {"set_job_name": NameRequest}
-"""The messages of operations whose JSON body may be something else than an object, by the route's function."""
 
 _PACKAGE = gridloom_pb2.DESCRIPTOR.package
 _POOL = descriptor_pool.Default()

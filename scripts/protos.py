@@ -22,7 +22,6 @@ from grpc_tools import protoc
 from pydantic import BaseModel
 
 from api.app import public_apis
-from api.protobuf import BARE_BODIES
 from api.protobuf import PROTO_FILE as FILE
 from api.shapes.base import ErrorBody, InfoResponse
 
@@ -81,7 +80,7 @@ def shapes() -> dict[str, type[BaseModel]]:
                     streamed = [it["model"] for it in route.responses.values() if "model" in it]
                     for annotation in (route.response_model, *bodies, *streamed):
                         _collect(annotation, found)
-    for always in (ErrorBody, InfoResponse, *BARE_BODIES.values()):
+    for always in (ErrorBody, InfoResponse):
         _collect(always, found)
     return found
 

@@ -1,10 +1,9 @@
 """/jobs/{id}/…: the calls that change a draft, in their present and their older shapes."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Body
-from pydantic import Field
+from fastapi import APIRouter
 from sqlalchemy import Connection, Row
 
 from api.context import Context
@@ -100,14 +99,13 @@ def get_configs(job_id: str, context: ContextDep, caller: CallerDep) -> dict[str
 @router.patch("/jobs/{job_id}/jobname")
 def set_job_name(
     job_id: str,
-    body: Annotated[Annotated[str, Field(max_length=200)] | NameRequest, Body()],
+    body: NameRequest,
     context: ContextDep,
     caller: CallerDep,
     links: LinksDep,
 ) -> JobResponse:
     """Rename a draft; the body is the name itself, or an object with it. The empty name is the default one."""
-    name = body if isinstance(body, str) else body.name
-    _edit(context, caller, job_id, lambda row: {"name": name or f"Job {row.id}"})
+    _edit(context, caller, job_id, lambda row: {"name": body.name or f"Job {row.id}"})
     return read_job(job_id, context, caller, links)
 
 

@@ -130,9 +130,14 @@ class Empty(Shape):
 
 
 class NameRequest(Shape):
-    """A job's new name."""
+    """A job's new name; as JSON it may be the bare text."""
 
     name: str = Field(max_length=200)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare(cls, given: Any) -> Any:
+        return {"name": given} if isinstance(given, str) else given
 
 
 class Progress(Shape):
