@@ -114,8 +114,9 @@ def save(connection: Connection, component_id: str, new: NewComponent) -> None:
     }
     insert = insert_into(connection, components).values(identity | content | fresh)
     insert = insert.on_conflict_do_nothing(index_elements=list(identity), index_where=_LIVE)
+    added = insert.returning(components.c.id)  # an INSERT's rowcount is not to be had from every driver
     # Another upload of the same version may come between; a built-in has no owner, so it never conflicts here.
-    while not _overwrite(connection, same, content) and not connection.execute(insert).rowcount:
+    while not _overwrite(connection, same, content) and not connection.execute(added).first():
         pass
 
 

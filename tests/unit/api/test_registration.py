@@ -70,11 +70,13 @@ def test_what_is_taken_is_refused(anonymous, user_name, email, field):
     assert caught.value.field == field
 
 
-def test_a_race_for_a_name_is_lost_with_the_same_answer(anonymous, monkeypatch):
+@pytest.mark.parametrize("user_name", ["ada", "Ada"])
+def test_a_race_for_a_name_is_lost_with_the_same_answer(anonymous, monkeypatch, user_name):
     register(anonymous.context, "ada", {})
     monkeypatch.setattr(accounts, "name_taken", lambda *_, **__: False)
-    with pytest.raises(BadInput):
-        register(anonymous.context, "ada", {})
+    with pytest.raises(BadInput) as caught:
+        register(anonymous.context, user_name, {})
+    assert caught.value.field == "userName"
 
 
 def test_an_account_can_be_part_of_a_larger_transaction(anonymous, settings):

@@ -3,7 +3,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from storage.repositories import cache
 from storage.tables import accounts as accounts_table
+from tests.fixtures.stale import noted, sweep_later
 from tests.unit.api.routes.conftest import path_of
 
 WORKER = {
@@ -204,3 +206,45 @@ def test_a_link_does_no_more_than_who_it_was_made_for_may_do_now(ada, admin, ano
     for path in (own, shared):
         assert anonymous.request("PUT", path, content=b"x").status_code == 403
     assert list(ada.context.store.list("cache")) == []
+
+
+def stored(context):
+    return {it.key: context.store.get_bytes(it.key) for it in context.store.list("cache")}
+
+
+def test_replaced_and_deleted_files_leave_neither_bytes_nor_notes(ada):
+    for data in (b"one", b"two", b"two"):
+        put(ada, "a", data)
+        put(ada, "b/c", data)
+    ada.request("DELETE", "/v1/dev/cache", params={"path": "b"})
+    assert list(stored(ada.context).values()) == [b"two"]
+    sweep_later(ada.context.database, ada.context.store)
+    assert list(stored(ada.context).values()) == [b"two"]
+    assert noted(ada.context.database) == {}
+
+
+def test_what_a_crashed_upload_left_goes_later(ada, monkeypatch):
+    put(ada, "a", b"one")
+    with monkeypatch.context() as patch:
+        patch.setattr(cache, "put", lambda *_, **__: 1 / 0)
+        assert put(ada, "a", b"two").status_code == 500
+    assert sorted(stored(ada.context).values()) == [b"one", b"two"]
+    sweep_later(ada.context.database, ada.context.store)
+    assert list(stored(ada.context).values()) == [b"one"]
+
+
+def test_what_crashed_before_it_could_delete_replaced_bytes_is_made_up_for(ada, monkeypatch):
+    put(ada, "a", b"one")
+    with monkeypatch.context() as patch:
+        patch.setattr(ada.context.store, "delete", lambda _key: 1 / 0, raising=False)
+        assert put(ada, "a", b"two").status_code == 500
+        assert ada.request("DELETE", "/v1/dev/cache", params={"path": "a"}).status_code == 500
+    assert sorted(stored(ada.context).values()) == [b"one", b"two"]
+    sweep_later(ada.context.database, ada.context.store)
+    assert stored(ada.context) == {}
+
+
+def test_an_upload_that_is_refused_leaves_no_bytes(ada):
+    put(ada, "a/b", b"one")
+    assert put(ada, "a", b"two").status_code == 400
+    assert list(stored(ada.context).values()) == [b"one"]

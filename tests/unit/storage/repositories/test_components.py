@@ -1,3 +1,5 @@
+import threading
+
 import pytest
 
 from gridloom.errors import BadInput
@@ -9,6 +11,7 @@ from storage.migrate import upgrade
 from storage.repositories import accounts, components
 from storage.repositories.components import ANY, APPS, ENGINES, NewComponent
 from storage.spans import Span
+from tests.fixtures.stale import noted
 
 
 @pytest.fixture
@@ -175,3 +178,31 @@ def test_published_is_what_others_made_public(ada, bob, save, connection):
     assert published("hello").id == built_in.id
     components.set_public(connection, private.id, public=True)
     assert published("bob/hello").id == private.id
+
+
+def test_of_two_first_uploads_at_once_the_later_overwrites_the_other(database_url):
+    database, answers = Database(database_url), []
+    upgrade(database)
+    with database.write() as connection:
+        owner_id = accounts.create_account(connection, "ada")
+
+    def save(connection, key):
+        manifest = Manifest(name="hello", version="1.0")
+        new = NewComponent(owner_id=owner_id, manifest=manifest, schema=None, archive_key=key, digest="d")
+        components.save(connection, new_uuid(), new)
+        return components.find(connection, owner_id, "app", "hello", (1, 0))
+
+    def second():
+        with database.write() as connection:
+            answers.append(save(connection, "two"))
+
+    thread = threading.Thread(target=second)
+    with database.write() as connection:
+        first = save(connection, "one")
+        thread.start()
+        thread.join(0.3)
+        assert not answers
+    thread.join()
+    assert [(it.id, it.revision, it.archive_key) for it in answers] == [(first.id, 2, "two")]
+    assert noted(database) == {"one": False}
+    database.close()
