@@ -13,6 +13,7 @@ from gridloom.states import EndReason, JobState, Stage
 from scheduler import ending, loop
 from scheduler.loop import Scheduler
 from storage.folder import FolderStore
+from storage.repositories import stale_blobs
 from tests.fixtures.clock import Clock
 from tests.fixtures.fabric import chunk, file, plan_of, result, stage_of
 
@@ -277,3 +278,11 @@ def test_a_follower_leaves_wake_ups_to_the_leader(fabric, scheduler, queues, sto
         stop.set()
         thread.join(10)
         assert wakeup.wait(0.1) == {"job"}
+
+
+def test_the_loop_removes_bytes_that_lost_their_name(fabric, scheduler, store, monkeypatch):
+    store.put_bytes("cache/a", b"bytes")
+    monkeypatch.setattr(stale_blobs, "GRACE_S", 0.0)
+    fabric.write(stale_blobs.drop, ["cache/a"])
+    scheduler.step(set())
+    assert list(store.list()) == []
