@@ -70,11 +70,12 @@ def wait_for(condition):
         time.sleep(0.01)
 
 
-def test_lines_carry_the_name_of_the_child_and_the_last_one_needs_no_end():
-    with supervised(
-        {"name": "a", "script": "echo one; echo two >&2; printf three; exec sleep 60"}
-    ) as process:
+def test_lines_carry_the_name_of_the_child_and_the_last_one_needs_no_end(tmp_path):
+    said = tmp_path / "said"
+    script = f"echo one; echo two >&2; printf three; touch {said}; exec sleep 60"
+    with supervised({"name": "a", "script": script}) as process:
         assert until(process, "two")[-2:] == ["[a] one", "[a] two"]
+        wait_for(said.exists)
         process.terminate()
         assert "[a] three" in process.stdout.read()
         assert process.wait() == 0

@@ -6,7 +6,7 @@ from sqlalchemy import select, update
 from storage.repositories import codes
 from storage.tables import one_time_codes
 
-LATER = datetime.now(UTC) + timedelta(minutes=10)
+LATER = datetime.now(UTC) + timedelta(hours=1)
 ADA = "ada@example.test"
 
 

@@ -8,18 +8,16 @@ from storage.repositories import accounts, oauth_codes
 from storage.repositories.oauth_codes import CODE, DEVICE, NewCode
 from storage.tables import oauth_codes as table
 
-LATER = datetime.now(UTC) + timedelta(minutes=1)
-
 
 @pytest.fixture
 def ada(connection):
     return accounts.create_account(connection, "ada")
 
 
-def add(connection, code_hash, kind=CODE, expires_at=LATER, **values):
-    oauth_codes.add(
-        connection, NewCode(code_hash=code_hash, kind=kind, client_id="cli", expires_at=expires_at, **values)
-    )
+def add(connection, code_hash, kind=CODE, expires_at=None, **values):
+    later = expires_at or datetime.now(UTC) + timedelta(minutes=1)
+    new = NewCode(code_hash=code_hash, kind=kind, client_id="cli", expires_at=later, **values)
+    oauth_codes.add(connection, new)
 
 
 def test_a_code_is_found_by_its_kind_and_client_and_used_once(connection, ada):
