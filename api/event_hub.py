@@ -34,7 +34,7 @@ _LOOK_S = 10.0
 _TOKENS_S = 1.0
 _SETTLE_S = 6.0  #: a broker that hangs is known to be away after 5
 _CATCH_UP_TURNS = 10
-_STREAMS_MAX, _STREAMS_EACH = 4_000, 200
+_STREAMS_MAX, _STREAMS_EACH = 4_000, 1_000
 _REPLAYS_AT_ONCE = 2
 
 
