@@ -1,4 +1,4 @@
-"""Makes API keys: 256 random bits that one answer shows; the database keeps a hash."""
+"""Makes API keys: 288 random bits that one answer shows; the database keeps a hash."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta

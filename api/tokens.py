@@ -41,7 +41,7 @@ def derive_key(secret: str, label: str) -> bytes:
 
 
 def hash_key(api_key: str) -> str:
-    """Return the SHA-256 of a token of 256 random bits, hex; nothing slower is needed."""
+    """Return the SHA-256 of a token of 288 random bits, hex; nothing slower is needed."""
     return hashlib.sha256(api_key.encode()).hexdigest()
 
 

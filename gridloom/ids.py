@@ -22,8 +22,8 @@ def new_uuid() -> str:
 
 
 def new_token(prefix: str) -> str:
-    """Return a 256-bit random token that starts with `prefix`, e.g. `glk_…`."""
-    return f"{prefix}_{secrets.token_urlsafe(32)}"
+    """Return a random token of 288 bits that starts with `prefix`, e.g. `glk_…`; some clients refuse less than 50 characters."""
+    return f"{prefix}_{secrets.token_urlsafe(36)}"
 
 
 def is_uuid(text: str) -> bool:

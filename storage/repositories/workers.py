@@ -20,7 +20,7 @@ _CAPACITY = select(workers.c.cores, workers.c.memory_mib, workers.c.gpus).where(
 
 
 def token_hash(token: str) -> str:
-    """Return what is stored of a worker's token; it is 256 random bits, so a plain SHA-256 is enough."""
+    """Return what is stored of a worker's token; it is 288 random bits, so a plain SHA-256 is enough."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 

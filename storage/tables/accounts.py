@@ -50,7 +50,7 @@ api_keys = Table(
     Column("id", String(36), primary_key=True),
     Column("account_id", ForeignKey("accounts.id"), nullable=False, index=True),
     Column("name", String(200), nullable=False),
-    Column("key_hash", String(64), nullable=False, unique=True),  # SHA-256 of a 256-bit random key, hex
+    Column("key_hash", String(64), nullable=False, unique=True),  # SHA-256 of a 288-bit random key, hex
     Column("fingerprint", String(64), nullable=False, server_default=""),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant),

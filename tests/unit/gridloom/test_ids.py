@@ -56,4 +56,4 @@ def test_uuids_are_told_from_other_texts():
 def test_tokens_are_long_and_never_alike():
     tokens = {new_token("glk") for _ in range(100)}
     assert len(tokens) == 100
-    assert all(it.startswith("glk_") and len(it) >= 47 for it in tokens)
+    assert all(it.startswith("glk_") and len(it) > 50 for it in tokens)
