@@ -27,6 +27,8 @@ def belongings(ada, pack) -> dict[str, str]:
     source = {"dataSource": {"dataSourceDescriptor": "bypass"}}
     job = ada.post("/v1/customer/jobs", json={"templateId": "mine"} | source).json()["job"]
     ada.post(f"/v1/customer/jobs/{job['id']}/run")
+    secret = {"id": "credentials", "secretType": "aws", "accessKey": "public"}
+    ada.post("/v1/auth/secrets", json={"secret": secret, "secretKey": "a key that nobody else may see"})
     key_id = ada.get("/v1/auth/api_keys").json()["apiKeys"][0]["id"]
     return {
         "appTag": app["id"],
