@@ -1,5 +1,7 @@
 """What real clients do that no reference says: each must go on working (numbers as in the published contract)."""
 
+import hashlib
+
 import pytest
 from sqlalchemy import update
 
@@ -190,3 +192,9 @@ def test_an_account_keeps_and_runs_only_so_many_jobs(draft, hello):
     ok(hello.post(f"{CUSTOMER}/jobs/{ids[1]}/run"))
     ok(hello.request("DELETE", f"{CUSTOMER}/jobs/{ids[0]}"))
     draft()
+
+
+def test_what_is_kept_of_a_repeatable_call_lets_nobody_guess_its_body(hello):
+    body = b'{"templateId": "hello-template", "name": "a weak password"}'
+    ok(hello.post(f"{CUSTOMER}/jobs", content=body, headers={"Idempotency-Key": "one"}))
+    assert hashlib.sha256(b"create_job \n" + body).hexdigest() not in hello.stored()
