@@ -7,7 +7,8 @@ from pathlib import Path
 from gridloom.errors import AttemptFailed, BadInput, Unavailable
 from gridloom.net_guard import PrivateHosts
 from gridloom.settings import Settings
-from storage.sources.url import Conditions, check_url, fetch_url
+from storage.public_url import check_url
+from storage.sources.url import Conditions, fetch_url
 
 _FIELD = "engineLink"
 _room = threading.BoundedSemaphore(8)  #: a slow server must not hold the threads that all calls share

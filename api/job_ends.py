@@ -43,11 +43,11 @@ def check_ends(
         BadInput: naming the field.
         AddressRefused: when a url leads to an address that may not be reached.
     """
+    allow = PrivateHosts.parse(allow_private_hosts)
     if data_source:
-        allow = PrivateHosts.parse(allow_private_hosts)
         check_source(data_source["dataSourceDescriptor"], data_source["params"], allow)
     if data_destination:
-        check_destination(data_destination["dataSourceDescriptor"], data_destination["params"])
+        check_destination(data_destination["dataSourceDescriptor"], data_destination["params"], allow)
 
 
 def with_credentials(

@@ -17,8 +17,14 @@
       Unavailable                  503   retryable: a part of the fabric can't be reached
         StoreUnavailable           503   retryable
           StoreFull                503   retryable; the disk has no space left
+        BucketUnavailable          503   retryable: a user's bucket can't be reached now
         VaultLocked                503   retryable; the master key that is needed is not here
       SealBroken                   500   a sealed value was changed, or moved to where it does not belong
+      BucketFailed                 400   a user's bucket can't do what was asked of it; trying again won't help
+        BucketDenied               400   the keys are wrong, or lack the permission that it names
+        ObjectMissing              400   the bucket has no such object, or there is no such bucket
+        ObjectChanged              400   the object is not what it was when it was looked at
+        ObjectExists               400   the object is there already and may not be replaced
       AttemptFailed                -     an attempt ends; `reason` says why
         RunnerFailed               -     the runner itself broke
       LeaseLost                    409   the caller no longer holds what it writes to
@@ -138,6 +144,37 @@ class VaultLocked(Unavailable):
 
 class SealBroken(GridloomError):
     """Raised when a sealed value was changed, or lies where it does not belong."""
+
+
+class BucketUnavailable(Unavailable):
+    """Raised when a user's bucket can't be reached, or asks for patience, for longer than a call may take."""
+
+
+class BucketFailed(GridloomError):
+    """Raised when a user's bucket can't do what was asked of it."""
+
+    status = 400
+
+
+class BucketDenied(BucketFailed):
+    """Raised when a bucket's keys are wrong or lack a permission; `permission` is list, read, write or delete, or
+    empty when the keys themselves are refused."""
+
+    def __init__(self, message: str, *, permission: str = "") -> None:
+        super().__init__(message)
+        self.permission = permission
+
+
+class ObjectMissing(BucketFailed):
+    """Raised when a bucket has no such object, or there is no such bucket."""
+
+
+class ObjectChanged(BucketFailed):
+    """Raised when an object is no longer the one that was looked at."""
+
+
+class ObjectExists(BucketFailed):
+    """Raised when an object may not be replaced and is there already."""
 
 
 class LeaseLost(GridloomError):

@@ -13,7 +13,7 @@ from gridloom.states import Stage
 
 TaskId = NewType("TaskId", str)
 
-_STAGES = (Stage.PARTITION, Stage.APP, Stage.ASSEMBLE)
+_STAGES = (Stage.PARTITION, Stage.APP, Stage.ASSEMBLE, Stage.DELIVER)
 
 
 def new_uuid() -> str:
@@ -35,7 +35,7 @@ def is_uuid(text: str) -> bool:
 
 
 def task_id(job_id: str, stage: Stage, chunk: int) -> TaskId:
-    """Return the id of the task of `chunk` (0 for partition and assemble) in a job."""
+    """Return the id of the task of `chunk` (0 for all stages but the app's) in a job."""
     return TaskId(_task_id_head(job_id, stage) + chunk.to_bytes(4, "big").hex())
 
 

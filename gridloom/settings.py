@@ -27,7 +27,14 @@ class Settings(BaseSettings):
     broker_url: str = Field(
         "redis://127.0.0.1:6379/0", description="Redis or Valkey: redis://, rediss://, redis+socket://"
     )
-    store_url: str = Field("file:objects", description="Object store: a folder (file:PATH)")
+    store_url: str = Field(
+        "file:objects",
+        description="Object store: a folder (file:PATH) or a bucket (s3://BUCKET/PREFIX?endpoint=URL&region=NAME)",
+    )
+    store_access_key: str = Field(
+        "", description="Key of the store's bucket; empty: what AWS's own variables and roles give"
+    )
+    store_secret_key: SecretStr = Field(SecretStr(""), description="Secret of that key")
     control_url: str = Field("http://127.0.0.1:8080", description="Where workers reach the control plane")
     public_url: str = Field("", description="Base of links given to users; empty: taken from each request")
     scratch_dir: Path = Field(Path("scratch"), description="Where a worker keeps running tasks' folders")
@@ -41,7 +48,7 @@ class Settings(BaseSettings):
         None, description="Where the first account's API key is written, once"
     )
     allow_private_hosts: str = Field(
-        "", description="Hosts and CIDRs that url sources may reach though private"
+        "", description="Hosts and CIDRs that sources and destinations may reach though private"
     )
     open_signup: bool = Field(False, description="Whether anyone may make an account")
     access_code: SecretStr = Field(
@@ -144,6 +151,9 @@ class Settings(BaseSettings):
     )
     shared_cache_dir: Path | None = Field(None, description="Read-only folder that every task sees")
     user_cache_dir: Path | None = Field(None, description="Root of the folders that each owner's tasks share")
+    transfers: int = Field(
+        16, ge=1, description="Objects, and parts of large ones, that an attempt moves at a time"
+    )
     log_cap_kib: int = Field(1024, description="Output kept of one task")
     max_result_mib: int = Field(10_240, description="Most bytes one task may leave as results")
     max_result_files: int = Field(10_000, description="Most files one task may leave as results")

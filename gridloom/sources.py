@@ -4,11 +4,16 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gridloom.buckets import BucketPlace
+
 BYPASS_DATA = b"\n"  #: the dummy file of a job without input: not empty, and plain text
 
 
 class SourceSpec(BaseModel):
-    """A data source: the published descriptor and its params; `blob_key` is where an uploaded file lies."""
+    """A data source: the published descriptor and its params; `blob_key` is where an uploaded file lies.
+
+    `place` is the bucket of the kinds that have one, with its keys; only a worker that holds a lease is told.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -16,3 +21,4 @@ class SourceSpec(BaseModel):
     params: dict[str, Any] = Field(default={}, repr=False)
     blob_key: str | None = None
     name: str = ""
+    place: BucketPlace | None = None

@@ -37,11 +37,12 @@ class TaskState(StrEnum):
 
 
 class Stage(StrEnum):
-    """Which of a job's three building blocks a task runs."""
+    """What a task does: run one of a job's three building blocks, or deliver what they made."""
 
     PARTITION = "partition"
     APP = "app"
     ASSEMBLE = "assemble"
+    DELIVER = "deliver"  #: runs no user code: moves the output to its destination
 
 
 class EndReason(StrEnum):
@@ -58,8 +59,12 @@ class EndReason(StrEnum):
     IMAGE_UNAVAILABLE = "image_unavailable"
     STORE_UNAVAILABLE = "store_unavailable"
     DISK_FULL = "disk_full"
-    DATA_SOURCE = "data_source"
-    DESTINATION = "destination"
+    DATA_SOURCE = "data_source"  #: it can't be had, or is no longer what it was
+    SOURCE_UNAVAILABLE = "source_unavailable"  #: it can't be reached now
+    DESTINATION = "destination"  #: it can't be reached now
+    DESTINATION_REFUSED = (
+        "destination_refused"  #: missing, denied, or it holds a file that may not be replaced
+    )
     BAD_COMPONENT = "bad_component"  #: manifest, schema or secret that can't be used
     POISON = "poison"  #: the chunk took down its worker too often
     UNPLACEABLE = "unplaceable"  #: no live worker can ever meet the requirements
@@ -88,7 +93,9 @@ BLAME: dict[EndReason, Blame] = {
     EndReason.STORE_UNAVAILABLE: Blame.INFRASTRUCTURE,
     EndReason.DISK_FULL: Blame.INFRASTRUCTURE,
     EndReason.DATA_SOURCE: Blame.FATAL,
+    EndReason.SOURCE_UNAVAILABLE: Blame.INFRASTRUCTURE,
     EndReason.DESTINATION: Blame.INFRASTRUCTURE,
+    EndReason.DESTINATION_REFUSED: Blame.FATAL,
     EndReason.BAD_COMPONENT: Blame.FATAL,
     EndReason.POISON: Blame.FATAL,
     EndReason.UNPLACEABLE: Blame.FATAL,

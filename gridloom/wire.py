@@ -8,7 +8,9 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gridloom.destinations import DestinationSpec
 from gridloom.devices import Capacity, Needs
+from gridloom.reuse import ReuseNote
 from gridloom.sources import SourceSpec
 from gridloom.states import EndReason, Stage
 from gridloom.warmth import Isolation, Network, Preload, Tier
@@ -55,11 +57,12 @@ class RegisterReply(Message):
 
 
 class BlobSpan(Message):
-    """Bytes in the object store."""
+    """Bytes in the object store, or with an `etag` those of an object of the job's source that must still have it."""
 
     key: str
     offset: int = 0
     size: int
+    etag: str | None = None
 
 
 class ClaimRequest(Message):
@@ -111,6 +114,7 @@ class Work(Message):
     `env` holds the stage's parameters and secrets by variable, and `secret_names` names those that no log may show.
     `image_pin` is the digest that this job's first worker found under the image's name, "" before there is one.
     `waiting` is the number of the stage's other open tasks. The caches' versions tell whether uploads came or went.
+    With `reuse` an earlier result is asked for before a task runs.
     """
 
     owner_id: str
@@ -120,12 +124,14 @@ class Work(Message):
     needs: Needs
     timeout_s: float | None = None
     source: SourceSpec | None = None
+    destination: DestinationSpec | None = None
     max_chunks: int = 0
     login: ImageLogin | None = None
     image_pin: str = ""
     waiting: int = 0
     cache_version: int = 0
     shared_cache_version: int = 0
+    reuse: bool = False
 
 
 class ClaimReply(Message):
@@ -210,6 +216,7 @@ class AttemptResult(Message):
     peak_memory_mib: float = 0.0
     files: tuple[ResultFile, ...] = ()
     total: int | None = None
+    reuse: ReuseNote | None = None
     spent: Spent = Spent()
 
 
@@ -254,13 +261,17 @@ class LogsRequest(Message):
 
 
 class NewChunk(Message):
-    """One finished chunk: in the tail (`key` None) or already stored."""
+    """One finished chunk: in the tail (`key` None), already stored, or with an `etag` an object of the job's source.
+
+    The digest is that of the bytes; for an object of the source, that of its bucket, key, size and ETag.
+    """
 
     index: int = Field(ge=0)
     size: int
     sha256: str
     offset: int = 0
     key: str | None = None
+    etag: str | None = None
 
 
 class ChunksRequest(Message):
@@ -286,6 +297,13 @@ class OutputsRequest(Message):
     job_id: str
     attempt: int
     files: tuple[OutputFile, ...]
+
+
+class OutputsPage(Message):
+    """One page of the output that a job delivers, in the order of paths; with `more` the next follows the last."""
+
+    files: tuple[OutputFile, ...]
+    more: bool
 
 
 class StageRequest(Message):

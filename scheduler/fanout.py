@@ -34,7 +34,14 @@ def register_chunks(
         connection,
         job_id,
         [
-            {"at_chunk": c.index, "key": c.key, "offset": c.offset, "size": c.size, "sha256": c.sha256}
+            {
+                "at_chunk": c.index,
+                "key": c.key,
+                "offset": c.offset,
+                "size": c.size,
+                "sha256": c.sha256,
+                "etag": c.etag,
+            }
             for c in changed
         ],
     )
@@ -69,4 +76,5 @@ def _row(job_id: str, chunk: NewChunk) -> dict[str, object]:
         "chunk_offset": chunk.offset,
         "chunk_size": chunk.size,
         "chunk_sha256": chunk.sha256,
+        "chunk_etag": chunk.etag,
     }

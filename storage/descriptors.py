@@ -1,4 +1,4 @@
-"""The published names of data sources and destinations, and what the S3 kinds need to know."""
+"""The published names of data sources and destinations."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -49,29 +49,3 @@ def check_texts(params: Mapping[str, Any], names: tuple[str, ...], field: str) -
     for name in names:
         if params.get(name) is not None and not isinstance(params[name], str):
             raise BadInput(f"{field}.params.{name} must be a string", field=f"{field}.params.{name}")
-
-
-def check_bucket_params(params: Mapping[str, Any], field: str, *, name_required: bool) -> None:
-    """Check the shape of an S3 kind's params.
-
-    Raises:
-        BadInput: when bucket or name is missing, or a value is no text.
-    """
-    check_texts(
-        params,
-        (
-            "bucketName",
-            "bucket_name",
-            "name",
-            "cloudRegion",
-            "cloud_region",
-            "secret_id",
-            "secretId",
-            "endpoint",
-        ),
-        field,
-    )
-    if not (params.get("bucketName") or params.get("bucket_name")):
-        raise BadInput(f"{field}.params.bucketName is missing", field=f"{field}.params.bucketName")
-    if name_required and not (params.get("name") or "").strip("/"):
-        raise BadInput(f"{field}.params.name is missing: the path of one file", field=f"{field}.params.name")

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from gridloom.errors import BadInput
-from storage.descriptors import DESTINATIONS, S3_KINDS, Descriptor, check_bucket_params, known_descriptor
+from gridloom.net_guard import PrivateHosts
+from storage.bucket_params import parse_bucket_params
+from storage.descriptors import DESTINATIONS, S3_KINDS, Descriptor, known_descriptor
 
 DELIVERED = (Descriptor.BUCKET, Descriptor.BYPASS)  #: the kinds built into this version
 _FIELD = "dataDestination"
@@ -19,14 +21,15 @@ def check_destination_kind(descriptor: str) -> Descriptor:
     return known_descriptor(descriptor, DESTINATIONS, _FIELD)
 
 
-def check_destination(descriptor: str, params: Mapping[str, Any]) -> None:
-    """Check a job's destination; `bucket` and `bypass` take no params and mind none.
+def check_destination(descriptor: str, params: Mapping[str, Any], allow: PrivateHosts) -> None:
+    """Check a job's destination as far as can be told without the network; `bucket` and `bypass` mind no params.
 
     Raises:
         BadInput: naming the field.
     """
-    if check_destination_kind(descriptor) in S3_KINDS:
-        check_bucket_params(params, _FIELD, name_required=False)
+    kind = check_destination_kind(descriptor)
+    if kind in S3_KINDS:
+        parse_bucket_params(kind, params, _FIELD, allow)
 
 
 def check_deliverable(descriptor: str) -> None:

@@ -14,7 +14,7 @@ from storage.tables import tasks
 def reset(connection: Connection, job_id: str, rows: Sequence[dict[str, Any]]) -> None:
     """Give app tasks that have not failed other bytes: they start again, shutting out who runs them by their attempt.
 
-    Each row: at_chunk, key, offset, size, sha256.
+    Each row: at_chunk, key, offset, size, sha256, etag.
     """
     if not rows:
         return
@@ -40,6 +40,7 @@ def reset(connection: Connection, job_id: str, rows: Sequence[dict[str, Any]]) -
             chunk_offset=bindparam("offset"),
             chunk_size=bindparam("size"),
             chunk_sha256=bindparam("sha256"),
+            chunk_etag=bindparam("etag"),
         )
     )
     connection.execute(statement, list(rows))

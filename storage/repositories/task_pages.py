@@ -12,8 +12,8 @@ from storage.spans import Span
 from storage.tables import attempts, tasks
 
 # What nobody is shown costs more to read than the rest of the row: results are JSON.
-_HIDDEN = {"results", "chunk_key", "chunk_offset", "chunk_size", "chunk_sha256", "lease_until", "not_before"}
-_SHOWN = [column for column in tasks.c if column.name not in _HIDDEN]
+_HIDDEN = {"results", "lease_until", "not_before"}
+_SHOWN = [it for it in tasks.c if it.name not in _HIDDEN and not it.name.startswith("chunk_")]
 
 ORDERS = {
     "chunk_number": tasks.c.chunk,

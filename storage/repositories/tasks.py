@@ -94,7 +94,7 @@ _COMPLETE = (
 def insert_new(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Insert tasks in state Scheduled; each row names job_id, stage, chunk and, for the app stage, its bytes."""
     if rows:
-        blank = {"chunk_key": None, "chunk_offset": None, "chunk_size": None, "chunk_sha256": None}
+        blank = dict.fromkeys(("chunk_key", "chunk_offset", "chunk_size", "chunk_sha256", "chunk_etag"))
         moment = connection.execute(select(db_now())).scalar_one()
         fixed = blank | {"state": TaskState.SCHEDULED, "created_at": moment}
         connection.execute(insert(tasks), [fixed | row for row in rows])
@@ -105,7 +105,7 @@ def claim(
 ) -> list[AnyRow]:
     """Lease the waiting tasks among `chunks` to a worker and raise their attempt numbers.
 
-    Returns the rows won in chunk order: chunk, attempt, chunk_key, chunk_offset, chunk_size.
+    Returns the rows won in chunk order: chunk, attempt, chunk_key, chunk_offset, chunk_size, chunk_etag.
     """
     live = exists().where(jobs.c.id == job_id, jobs.c.state.in_([state.value for state in JOB_LIVE]))
     found = connection.execute(
@@ -132,7 +132,12 @@ def claim(
             spent=None,
         )
         .returning(
-            tasks.c.chunk, tasks.c.attempt, tasks.c.chunk_key, tasks.c.chunk_offset, tasks.c.chunk_size
+            tasks.c.chunk,
+            tasks.c.attempt,
+            tasks.c.chunk_key,
+            tasks.c.chunk_offset,
+            tasks.c.chunk_size,
+            tasks.c.chunk_etag,
         )
     )
     won = sorted(found, key=lambda row: row.chunk)

@@ -8,14 +8,9 @@ from gridloom.errors import AttemptFailed, BadInput
 from gridloom.net_guard import PrivateHosts
 from gridloom.sources import SourceSpec
 from gridloom.states import EndReason
-from storage.descriptors import (
-    S3_KINDS,
-    SOURCES,
-    Descriptor,
-    check_bucket_params,
-    check_texts,
-    known_descriptor,
-)
+from storage.bucket_params import parse_bucket_params
+from storage.descriptors import S3_KINDS, SOURCES, Descriptor, check_texts, known_descriptor
+from storage.public_url import check_url
 from storage.sources import bypass, file, url
 from storage.sources.context import SourceContext
 
@@ -46,14 +41,14 @@ def check_source(descriptor: str, params: Mapping[str, Any], allow: PrivateHosts
     """
     kind = check_source_kind(descriptor)
     if kind in S3_KINDS:
-        check_bucket_params(params, _FIELD, name_required=True)
+        parse_bucket_params(kind, params, _FIELD, allow)
     if kind is Descriptor.URL:
         check_texts(params, ("url", "name", "username", "password"), _FIELD)
         place = f"{_FIELD}.params.url"
         if not params.get("url"):
             raise BadInput(f"{place} is missing", field=place)
         try:
-            url.check_url(params["url"], allow)
+            check_url(params["url"], allow)
         except BadInput as error:
             raise BadInput(f"{place}: {error.message}", field=place) from error
 

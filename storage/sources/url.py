@@ -16,9 +16,10 @@ import stamina
 
 from gridloom.errors import AddressRefused, AttemptFailed, BadInput
 from gridloom.file_names import safe_file_name
-from gridloom.net_guard import Lookup, PrivateHosts, literal_address
+from gridloom.net_guard import Lookup, PrivateHosts
 from gridloom.sources import SourceSpec
 from gridloom.states import EndReason
+from storage.public_url import check_url
 from storage.sources.context import Progress, SourceContext, ignore_progress
 from storage.sources.guarded_http import GuardedTransport
 
@@ -72,26 +73,6 @@ def fetch(spec: SourceSpec, into: Path, context: SourceContext) -> list[Path]:
         on_progress=context.on_progress,
     )
     return [path]
-
-
-def check_url(url: Any, allow: PrivateHosts) -> httpx.URL:
-    """Return the parsed URL if it may be fetched as far as can be told without the network.
-
-    Raises:
-        BadInput: when it is no http(s) URL, carries a user name, or spells a private address.
-    """
-    try:
-        parsed = httpx.URL(url)
-    except (httpx.InvalidURL, TypeError) as error:
-        raise BadInput(f"the URL can't be read: {error}") from error
-    if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise BadInput("the URL must begin with http:// or https:// and name a host")
-    if parsed.userinfo:
-        raise BadInput("the URL must not hold credentials; use the params username and password")
-    literal = literal_address(parsed.host)
-    if literal is not None and not allow.allow(parsed.host, literal):
-        raise BadInput(f"{parsed.host} is in a private network, which this fabric does not fetch from")
-    return parsed
 
 
 def fetch_url(

@@ -123,11 +123,13 @@ tasks = Table(
     Column("chunk_offset", BigInteger),
     Column("chunk_size", BigInteger),
     Column("chunk_sha256", String(64)),
+    Column("chunk_etag", String(200)),  # set when the key is that of an object in the job's source
     Column("results", Json),  # list of [name, size, key, offset]
     Column("cpu_s", Float),
     Column("peak_memory_mib", Float),
     Column("price", BigInteger),  # 1e-8 chips
     Column("spent", Json),  # gridloom.wire.Spent, without what is as usual
+    Column("reuse", Json),  # gridloom.reuse.ReuseNote
     # The last two let dispatch read nothing but the index; SQLite would else go through all of a job's tasks.
     Index("ix_tasks_todo", "job_id", "stage", "state", "chunk", "not_before", "infra_failures"),
     Index(

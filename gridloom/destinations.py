@@ -1,0 +1,17 @@
+"""Where a job's output goes, as it travels from the control plane to the worker that delivers it."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gridloom.buckets import BucketPlace
+
+
+class DestinationSpec(BaseModel):
+    """A destination in a bucket: the published descriptor, its params, and the bucket with its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    descriptor: str
+    params: dict[str, Any] = Field(default={}, repr=False)
+    place: BucketPlace
