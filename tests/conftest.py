@@ -8,6 +8,7 @@ pytest_plugins = [
     "tests.fixtures.images",
     "tests.fixtures.postgres",
     "tests.fixtures.registry",
+    "tests.fixtures.seaweed",
     "tests.fixtures.valkey",
 ]
 
