@@ -18,6 +18,7 @@ from api.worker_gate import AnyWorkerDep, JoinDep, WorkerDep
 from gridloom import frames
 from gridloom.errors import AttemptFailed, LeaseLost
 from gridloom.ids import new_token, new_uuid
+from gridloom.net_guard import PrivateHosts
 from gridloom.states import Stage
 from gridloom.wire import (
     AttemptResult,
@@ -236,13 +237,14 @@ def results(
 
 def _completed(context: Context, worker_id: str, request: ClaimRequest, won: claims.Won) -> Work | None:
     """Return the work with its secrets; where they can't be had its attempts end, and there is none."""
-    if won.work is None or won.planned is None:
-        return None
-    if not (won.planned.secrets or won.planned.private_image or won.work.source):
+    if won.work is None or injection.is_complete(won.planned, won.work):
         return won.work
+    allow = PrivateHosts.parse(context.settings.allow_private_hosts)
     try:
         with context.database.read() as connection:
-            return injection.complete(connection, context.vault, request.job_id, won.planned, won.work)
+            return injection.complete(
+                connection, context.vault, request.job_id, won.planned, won.work, allow=allow
+            )
     except AttemptFailed as failure:
         _end_unequipped(context, worker_id, request, won, failure)
         return None

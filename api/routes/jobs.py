@@ -134,6 +134,7 @@ def run_job(
         draft = jobs.draft(connection, job_id, owner_id=caller.account_id)
         blocks = resolve_blocks(connection, caller.account_id, tags_of(draft))
         injection.check_named(connection, caller.account_id, blocks)
+        injection.check_ends(connection, draft)
     blocks.check_params(draft.params)
     check_ends(draft.data_source, draft.data_destination, context.settings.allow_private_hosts)
     config = changed_config(draft.config, body)

@@ -153,8 +153,17 @@ def open_credentials(
     """Open the secret that a data source or destination of this type (one of `TYPES`) names.
 
     Raises:
-        BadInput: when the account has none of this id and type, or it has expired.
+        BadInput: as `for_bucket`.
         VaultLocked, SealBroken: when it can't be opened.
+    """
+    return opened(vault, for_bucket(connection, owner_id, secret_id, secret_type))
+
+
+def for_bucket(connection: Connection, owner_id: str, secret_id: str, secret_type: str) -> SecretRow:
+    """Return the secret that a data source or destination of this type (one of `TYPES`) names.
+
+    Raises:
+        BadInput: when the account has none of this id and type, or it has expired.
     """
     rows = _of_ids(connection, owner_id, [secret_id])
     row = next((row for row in rows if row.secret_type == TYPES[secret_type]), None)
@@ -162,7 +171,7 @@ def open_credentials(
         also = f"; the one of that id is of type {rows[0].given_type}" if rows else ""
         raise BadInput(f"there is no secret {secret_id!a} of type {secret_type}{also}", field="secret_id")
     row.check_alive()
-    return opened(vault, row)
+    return row
 
 
 def stale(connection: Connection, master_id: str, after: tuple[str, ...], limit: int) -> list[Envelope]:

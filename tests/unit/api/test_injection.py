@@ -1,18 +1,23 @@
 """Which variables a task gets of its owner's secrets, and what happens when they can't be had."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import update
 
 from api import injection
+from gridloom.buckets import BucketPlace
+from gridloom.destinations import DestinationSpec
 from gridloom.errors import AttemptFailed
 from gridloom.ids import new_uuid
 from gridloom.manifests import Manifest
+from gridloom.net_guard import PrivateHosts
 from gridloom.sources import SourceSpec
 from gridloom.states import EndReason, Stage
 from gridloom.wire import ClaimRequest, ImageLogin
 from scheduler import claims
+from storage.bucket_params import KINDS
 from storage.repositories import components, inline_credentials, jobs, registry_tokens, secrets
 from storage.repositories.components import NewComponent
 from storage.repositories.secrets import Credentials, NewSecret
@@ -49,7 +54,9 @@ def won_of(fabric, *named, **changes):
 
 
 def complete(fabric, won, vault=None, job_id=""):
-    return fabric.write(injection.complete, vault or a_vault(), job_id, won.planned, won.work)
+    return fabric.write(
+        injection.complete, vault or a_vault(), job_id, won.planned, won.work, allow=PrivateHosts.parse("")
+    )
 
 
 def credentials(secret_id, secret_type="other", access_key=""):
@@ -194,4 +201,76 @@ def test_a_source_whose_secrets_do_not_open_ends_the_attempt(fabric, vault, move
         fabric.write(lambda connection: connection.execute(garbled))
     with pytest.raises(AttemptFailed) as caught:
         complete(fabric, won, vault, job_id)
+    assert caught.value.reason is reason
+
+
+def bucket_params(**changes):
+    return {"bucketName": "books", "name": "in/"} | changes
+
+
+def complete_ends(fabric, descriptor, *, inline=None, **params):
+    """Complete work with such a source and destination, whose secrets were written inline where given."""
+    job_id = fabric.run(plan_of(source=SourceSpec(descriptor=descriptor, params=bucket_params(**params))))
+    request = ClaimRequest(job_id=job_id, stage=Stage.PARTITION, chunks=(0,))
+    won = fabric.write(claims.claim, fabric.worker(), request, fabric.settings)
+    unopened = BucketPlace(kind=KINDS[descriptor], bucket="books")
+    destination = DestinationSpec(descriptor=descriptor, params=bucket_params(**params), place=unopened)
+    for end in inline_credentials.ENDS if inline else ():
+        holder = jobs.holder_of(fabric.owner(), job_id)
+        fabric.write(inline_credentials.keep, a_vault(), holder, end, [(("secretKey",), inline)])
+    won = replace(won, work=won.work.model_copy(update={"destination": destination}))
+    return complete(fabric, won, job_id=job_id)
+
+
+@pytest.mark.parametrize(("descriptor", "given_type"), [("s3", "aws"), ("aws", "s3"), ("storj", "storj")])
+def test_both_ends_come_with_the_keys_of_the_secret_that_they_name(fabric, save, descriptor, given_type):
+    save("lake", given_type, access_key="AK", params={"sessionToken": "st"})
+    work = complete_ends(fabric, descriptor, secret_id="lake", cloudRegion="eu", accessKey="older")
+    keys = {"access_key": "AK", "secret_key": "key of lake", "session_token": "st"}
+    place = BucketPlace(kind=KINDS[descriptor], bucket="books", region="eu", **keys)
+    assert (work.source.place, work.destination.place) == (place, place)
+    assert "key of lake" not in repr(work) + str(work.source.params) + str(work.destination.params)
+
+
+def test_keys_written_inline_go_to_the_place_alone(fabric):
+    work = complete_ends(fabric, "gcp", inline="swordfish", accessKey="AK")
+    assert (work.source.place.access_key, work.source.place.secret_key) == ("AK", "swordfish")
+    assert work.destination.place == work.source.place
+    assert "swordfish" not in repr(work) + str(work.source.params) + str(work.destination.params)
+
+
+def test_a_public_bucket_is_asked_as_anybody(fabric):
+    assert complete_ends(fabric, "gcp").source.place == BucketPlace(kind="gcp", bucket="books")
+
+
+@pytest.mark.parametrize(
+    ("how", "problem"),
+    [
+        ("gone", "secret_id: there is no secret 'lake' of type s3"),
+        ("others", "secret_id: there is no secret 'lake' of type s3"),
+        ("gcp", "there is no secret 'lake' of type s3; the one of that id is of type gcp"),
+        ("expired", "secret_id: secret 'lake' expired on 2020-01-01"),
+        ("keyless", "secret_id: secret 'lake' has no access key"),
+    ],
+)
+@pytest.mark.parametrize("end", ["source", "destination"])
+def test_a_secret_that_lets_nobody_in_ends_the_attempt_and_is_named(fabric, save, end, how, problem):
+    if how != "gone":
+        owner = "bob" if how == "others" else "ada"
+        past = datetime(2020, 1, 1, tzinfo=UTC) if how == "expired" else None
+        kind, key = ("gcp" if how == "gcp" else "aws"), ("" if how == "keyless" else "AK")
+        save("lake", kind, owner, expires_at=past, access_key=key)
+    job_id = fabric.run(plan_of(source=SourceSpec(descriptor="bypass")))
+    request = ClaimRequest(job_id=job_id, stage=Stage.PARTITION, chunks=(0,))
+    won = fabric.write(claims.claim, fabric.worker(), request, fabric.settings)
+    params = bucket_params(secret_id="lake")
+    if end == "source":
+        changed = {"source": SourceSpec(descriptor="s3", params=params)}
+    else:
+        place = BucketPlace(kind="aws", bucket="books")
+        changed = {"destination": DestinationSpec(descriptor="s3", params=params, place=place)}
+    won = replace(won, work=won.work.model_copy(update=changed))
+    with pytest.raises(AttemptFailed, match=problem) as caught:
+        complete(fabric, won, job_id=job_id)
+    reason = EndReason.DATA_SOURCE if end == "source" else EndReason.DESTINATION_REFUSED
     assert caught.value.reason is reason
