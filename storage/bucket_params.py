@@ -1,5 +1,6 @@
 """What the params of an S3-family source or destination say, in any of their published spellings."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ KINDS: dict[Descriptor, BucketKind] = {
 }
 _MOST_NAMES = 10_000
 _MAX_NAME_BYTES = 1024  # of a key in S3
+_BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}")
+_REGION = re.compile(r"[A-Za-z0-9-]{0,64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +46,12 @@ def parse_bucket_params(
     bucket = reader.text("bucketName", "bucket_name")
     if not bucket:
         raise reader.bad("bucketName", "is missing")
+    if not _BUCKET.fullmatch(bucket):
+        raise reader.bad("bucketName", "must be the plain name of a bucket: letters, digits, dots, - and _")
     place = BucketPlace(
         kind=KINDS[descriptor],
         bucket=bucket,
-        region=reader.text("cloudRegion", "cloud_region"),
+        region=reader.region(),
         endpoint=reader.endpoint(allow),
         access_key=reader.text("accessKey", "access_key"),
         secret_key=reader.text("secretKey", "secret_key"),
@@ -54,7 +59,7 @@ def parse_bucket_params(
     names = reader.names()
     if field == "dataDestination" and len(names) > 1:
         raise reader.bad("name", "must be one folder")
-    if field == "dataSource" and not any(name.strip("/") for name in names):
+    if field == "dataSource" and not (names and all(name.strip("/") for name in names)):
         raise reader.bad("name", "is missing: the path of a file, a folder, a pattern, or a list of these")
     return BucketParams(
         place=place,
@@ -77,6 +82,12 @@ class _Reader:
                 return value
         return ""
 
+    def region(self) -> str:
+        value = self.text("cloudRegion", "cloud_region")
+        if not _REGION.fullmatch(value):
+            raise self.bad("cloudRegion", "must be a region's name, like eu-west-1")
+        return value
+
     def flag(self, name: str) -> bool:
         value = self._params.get(name)
         if value in (None, "", False, "false"):
@@ -93,8 +104,14 @@ class _Reader:
         for it in values:
             if not isinstance(it, str):
                 raise self.bad("name", "must be a string or a list of strings")
-            if len(it.encode(errors="surrogatepass")) > _MAX_NAME_BYTES:
+            try:
+                size = len(it.encode())
+            except UnicodeEncodeError:
+                raise self.bad("name", "holds half a surrogate pair") from None
+            if size > _MAX_NAME_BYTES:
                 raise self.bad("name", f"holds a name of more than {_MAX_NAME_BYTES} bytes")
+            if "\0" in it:
+                raise self.bad("name", "holds a zero character")
         return tuple(values)
 
     def endpoint(self, allow: PrivateHosts) -> str:

@@ -1,9 +1,9 @@
-"""Descriptors and the shape of an S3 kind's params."""
+"""Descriptors: which there are, and where each may stand."""
 
 import pytest
 
 from gridloom.errors import BadInput
-from storage.descriptors import SOURCES, Descriptor, check_bucket_params, known_descriptor
+from storage.descriptors import SOURCES, Descriptor, check_texts, known_descriptor
 
 
 def test_a_known_descriptor_is_returned() -> None:
@@ -17,30 +17,8 @@ def test_an_unknown_or_misplaced_descriptor_names_its_field(descriptor: str) -> 
     assert caught.value.field == "dataSource.dataSourceDescriptor"
 
 
-@pytest.mark.parametrize("key", ["bucketName", "bucket_name"])
-def test_both_spellings_of_bucket_params_are_taken(key: str) -> None:
-    params = {
-        key: "b",
-        "name": "/folder/file",
-        "secret_id": None,
-        "cloudRegion": "eu",
-        "@type": "x",
-        "accessKey": 1,
-    }
-    check_bucket_params(params, "dataSource", name_required=True)
-
-
-@pytest.mark.parametrize(
-    ("params", "field"),
-    [
-        ({"name": "f"}, "bucketName"),
-        ({"bucketName": "b"}, "name"),
-        ({"bucketName": "b", "name": "/"}, "name"),
-        ({"bucketName": 3, "name": "f"}, "bucketName"),
-        ({"bucketName": "b", "name": "f", "secret_id": {}}, "secret_id"),
-    ],
-)
-def test_what_is_wrong_with_bucket_params_is_named(params: dict[str, object], field: str) -> None:
-    with pytest.raises(BadInput, match=field) as caught:
-        check_bucket_params(params, "dataSource", name_required=True)
-    assert caught.value.field == f"dataSource.params.{field}"
+def test_params_that_must_be_texts_are_named_when_they_are_not() -> None:
+    check_texts({"username": None, "password": ""}, ("username", "password", "name"), "dataSource")
+    with pytest.raises(BadInput, match="must be a string") as caught:
+        check_texts({"username": 3}, ("username",), "dataSource")
+    assert caught.value.field == "dataSource.params.username"
