@@ -18,6 +18,7 @@ BytesMoved = Callable[
 Blocks = Callable[[], Iterator[bytes]]
 
 STEP_BYTES = 256 * 1024
+_MOST_REDIRECTS = 5
 
 
 def ignore_bytes(_count: int) -> None:
@@ -105,13 +106,24 @@ def fetch_into(link: str, file: IO[bytes], moved: BytesMoved) -> Talk[None]:
 def _fetch_rest(link: str, file: IO[bytes], moved: BytesMoved) -> Talk[None]:
     here = file.tell()
     headers = {"Range": f"bytes={here}-"} if here else {}
-    response: httpx.Response = yield Send(method="GET", url=_checked(link), headers=headers, streams=True)
-    refuse(response)
+    response = yield from _opened(link, headers)
     if here and response.status_code != httpx.codes.PARTIAL_CONTENT:
         file.seek(0)
         file.truncate()
         moved(-here)
     yield from _write_blocks(file, moved)
+
+
+def _opened(link: str, headers: dict[str, str]) -> Talk[httpx.Response]:
+    """Ask for a link and return the open answer; where the fabric's store is a bucket, it sends its readers there."""
+    url = httpx.URL(_checked(link))
+    for _ in range(1 + _MOST_REDIRECTS):
+        response: httpx.Response = yield Send(method="GET", url=str(url), headers=headers, streams=True)
+        if not response.has_redirect_location:
+            refuse(response)
+            return response
+        url = httpx.URL(_checked(str(url.join(response.headers["Location"]))))
+    raise ClientError(f"{httpx.URL(link).host} redirects more than {_MOST_REDIRECTS} times")
 
 
 def _write_blocks(file: IO[bytes], moved: BytesMoved) -> Talk[None]:

@@ -78,6 +78,32 @@ def test_a_file_comes_down_under_its_name(script, connect, tmp_path):
     assert "Authorization" not in script.seen[0].headers
 
 
+def moved_to(location):
+    return httpx.Response(307, headers={"Location": location})
+
+
+def test_a_link_that_leads_to_another_server_is_followed_without_a_token(
+    script, connect, tmp_path, no_waiting
+):
+    bucket = "http://bucket.test/d?X-Amz-Signature=1"
+    broken = httpx.Response(200, stream=Broken(b"abc"))
+    script.answers = [moved_to("/e"), moved_to(bucket), broken, moved_to(bucket), (206, b"def")]
+    assert connect().do("download_result", result(), tmp_path).read_bytes() == b"abcdef"
+    assert [str(it.url) for it in script.seen] == [LINK, "http://fabric.test/e", bucket, LINK, bucket]
+    assert [it.headers.get("Range") for it in script.seen] == [None, None, None, "bytes=3-", "bytes=3-"]
+    assert not any("Authorization" in it.headers for it in script.seen)
+
+
+@pytest.mark.parametrize(
+    ("location", "problem"), [("/again", "more than 5 times"), ("file:///etc/passwd", "is no URL")]
+)
+def test_redirects_lead_to_an_end_and_to_servers_alone(script, connect, tmp_path, location, problem):
+    script.answers = [moved_to(location) for _ in range(6)]
+    with pytest.raises(ClientError, match=problem):
+        connect().do("download_result", result(), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_download_goes_on_where_it_broke(script, connect, tmp_path, no_waiting):
     moved = []
     script.answers = [httpx.Response(200, stream=Broken(b"abc")), AWAY, (206, b"def")]
