@@ -3,6 +3,7 @@
 import signal
 
 pytest_plugins = [
+    "tests.fixtures.bucket_proxy",
     "tests.fixtures.control_plane",
     "tests.fixtures.dockerd",
     "tests.fixtures.images",
