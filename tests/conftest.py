@@ -3,13 +3,13 @@
 import signal
 
 pytest_plugins = [
-    "tests.fixtures.bucket_proxy",
     "tests.fixtures.control_plane",
     "tests.fixtures.dockerd",
     "tests.fixtures.images",
     "tests.fixtures.postgres",
     "tests.fixtures.registry",
     "tests.fixtures.seaweed",
+    "tests.fixtures.bucket_proxy",  # after what it imports
     "tests.fixtures.valkey",
 ]
 
