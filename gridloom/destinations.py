@@ -8,10 +8,11 @@ from gridloom.buckets import BucketPlace
 
 
 class DestinationSpec(BaseModel):
-    """A destination in a bucket: the published descriptor, its params, and the bucket with its keys."""
+    """A destination in a bucket: the published descriptor and its params; only the worker that delivers is told the
+    `place`, with its keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     descriptor: str
     params: dict[str, Any] = Field(default={}, repr=False)
-    place: BucketPlace
+    place: BucketPlace | None = None

@@ -27,6 +27,24 @@ class PlannedStage(BaseModel):
     secrets: tuple[str, ...] = ()
 
 
+DELIVERY = PlannedStage(
+    component=ComponentRef(
+        id="deliver",
+        owner_id="",
+        name="deliver",
+        version="",
+        revision=0,
+        entrypoint="",
+        image="",
+        archive_key="",
+        digest="",
+    ),
+    needs=Needs(cores=1, memory_mib=256),
+    params={},
+    passthrough=True,
+)  #: the fabric's own: the same for every job whose output is moved
+
+
 class JobPlan(BaseModel):
     """The three stages, where input comes from and where output goes; timeouts in seconds, None means none."""
 
@@ -41,7 +59,13 @@ class JobPlan(BaseModel):
     task_timeout_s: float | None = None
     job_timeout_s: float | None = None
     max_task_retries: int = 0
+    reuse: bool = False
 
     def stage(self, stage: Stage) -> PlannedStage:
         """Return the building block of a stage."""
-        return {Stage.PARTITION: self.partitioner, Stage.APP: self.app, Stage.ASSEMBLE: self.assembler}[stage]
+        return {
+            Stage.PARTITION: self.partitioner,
+            Stage.APP: self.app,
+            Stage.ASSEMBLE: self.assembler,
+            Stage.DELIVER: DELIVERY,
+        }[stage]

@@ -17,7 +17,7 @@ class JobState(StrEnum):
     PARTITIONED = "JOB_STATE_PARTITIONED"  #: every chunk exists
     TASKS_COMPLETED = "JOB_STATE_TASKS_COMPLETED"  #: every task is done
     MERGING = "JOB_STATE_MERGING"  #: the assembler runs
-    MERGED = "JOB_STATE_MERGED"  #: the assembler is done
+    MERGED = "JOB_STATE_MERGED"  #: the output stands, in the fabric's own store
     DOWNLOADING = "JOB_STATE_DOWNLOADING"  #: output is moved to the destination
     COMPLETE = "JOB_STATE_COMPLETE"
     FAILED = "JOB_STATE_FAILED"
@@ -117,7 +117,9 @@ JOB_ORDER: tuple[JobState, ...] = (
 JOB_FINAL: frozenset[JobState] = frozenset({JobState.COMPLETE, JobState.FAILED, JobState.ABORTED})
 JOB_LIVE: frozenset[JobState] = frozenset(JobState) - JOB_FINAL - {JobState.NEW}
 
-JOB_MOVES: dict[JobState, frozenset[JobState]] = {
+#: The one way back: output that is still kept is delivered again, be it to another place.
+REDELIVERY: dict[JobState, frozenset[JobState]] = dict.fromkeys(JOB_FINAL, frozenset({JobState.MERGED}))
+JOB_MOVES: dict[JobState, frozenset[JobState]] = REDELIVERY | {
     state: frozenset(JOB_ORDER[place + 1 : place + 2]) | (JOB_FINAL - {JobState.COMPLETE} if place else set())
     for place, state in enumerate(JOB_ORDER[:-1])
 }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from gridloom.destinations import DestinationSpec
 from gridloom.plan import JobPlan, PlannedStage
 from gridloom.settings import Settings
 from gridloom.states import JobState, Stage
@@ -18,14 +19,19 @@ _PARAMS = {
     Stage.APP: "APP_PARAMS",
     Stage.ASSEMBLE: "ASSEMBLER_PARAMS",
 }
-_BEGINS = {Stage.PARTITION: JobState.UPLOADING, Stage.ASSEMBLE: JobState.MERGING}
+_BEGINS = {
+    Stage.PARTITION: JobState.UPLOADING,
+    Stage.ASSEMBLE: JobState.MERGING,
+    Stage.DELIVER: JobState.DOWNLOADING,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Won:
     """What a claim won: the work that all tasks share and what the plan says of it, and the tasks' rows.
 
-    Both are None when nothing was won. Secrets and the image's login are still missing in the work.
+    Both are None when nothing was won. Secrets, the image's login and the keys of source and destination are still
+    missing in the work.
     """
 
     work: Work | None
@@ -56,13 +62,25 @@ def _work(
     return Work(
         owner_id=job.owner_id,
         component=planned.component,
-        env={_PARAMS[stage]: json.dumps(planned.params, ensure_ascii=False, separators=(",", ":"))},
+        env=_env(stage, planned),
         needs=planned.needs,
         timeout_s=plan.task_timeout_s if stage is Stage.APP else None,
         source=plan.source if stage is Stage.PARTITION else None,
+        destination=_destination(plan) if stage is Stage.DELIVER else None,
         max_chunks=settings.max_chunks if stage is Stage.PARTITION else 0,
         image_pin=images.pinned(connection, job.id, planned.component.image),
         waiting=max(0, job.chunks - job.completed - won) if stage is Stage.APP else 0,
         cache_version=own,
         shared_cache_version=shared,
+        reuse=plan.reuse and stage is Stage.APP,
     )
+
+
+def _env(stage: Stage, planned: PlannedStage) -> dict[str, str]:
+    if stage not in _PARAMS:
+        return {}
+    return {_PARAMS[stage]: json.dumps(planned.params, ensure_ascii=False, separators=(",", ":"))}
+
+
+def _destination(plan: JobPlan) -> DestinationSpec:
+    return DestinationSpec(descriptor=plan.destination, params=plan.destination_params)

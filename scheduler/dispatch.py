@@ -196,6 +196,8 @@ def _open_stages(state: JobState) -> tuple[Stage, ...]:
         return (Stage.PARTITION, Stage.APP)
     if state is JobState.PARTITIONED:
         return (Stage.APP,)
+    if state in {JobState.MERGED, JobState.DOWNLOADING}:
+        return (Stage.DELIVER,)
     return (Stage.ASSEMBLE,)
 
 

@@ -20,19 +20,19 @@ EPOCH = 1  #: as if the first attempt of an assemble task had listed them
 
 
 def assembled_by_reference(plan: JobPlan) -> bool:
-    """Tell whether a job's results are its output as they lie in the fabric's own store, so nothing has to move."""
-    return plan.assembler.passthrough and plan.destination in {"bucket", "bypass"}
+    """Tell whether a job's results are its output as they lie in the fabric's own store, so no assembler has to run."""
+    return plan.assembler.passthrough
 
 
 def list_outputs(connection: Connection, row: AnyRow, settings: Settings) -> bool:
-    """List the next page of a merging job's results; True when another follows, else the job is complete.
+    """List the next page of a merging job's results; True when another follows, else its output stands.
 
     Names in folders are left to a worker: what is a file and what a folder takes knowing all names at once.
     """
     if tasks.unfinished(connection, row.id, Stage.ASSEMBLE):
         return False
     following, plan = None, job_states.plan_of(row)
-    if plan.destination == "bucket":
+    if plan.destination != "bypass":
         by_chunk = is_by_chunk(plan.assembler.params)
         page, following = assembly.results_page(connection, row.id, row.output_cursor, PAGE)
         files = [(task.chunk, *file) for task in page for file in task.results or ()]
@@ -45,11 +45,11 @@ def list_outputs(connection: Connection, row: AnyRow, settings: Settings) -> boo
                 connection, row.id, EPOCH, _outputs(connection, row.id, files, by_chunk=by_chunk)
             )
         except BadInput as error:
-            ending.fail(connection, row.id, EndReason.BAD_OUTPUT, error.message)
+            ending.fail(connection, row.id, EndReason.BAD_OUTPUT, error.message, settings)
             return False
     if following is not None:
         return assembly.move_cursor(connection, row.id, row.output_cursor, following)
-    outcomes.finish(connection, row.id, EPOCH, settings)
+    outcomes.output_stands(connection, row.id, EPOCH, settings)
     return False
 
 

@@ -17,9 +17,10 @@ from gridloom.rates import rate_card
 from gridloom.settings import Settings
 from gridloom.states import TASK_LEASED, EndReason, JobState, Stage, TaskState, task_sources_of
 from gridloom.wire import AttemptResult
-from scheduler import pricing, retry
+from scheduler import ending, pricing, retry
 from storage.columns import AnyRow
-from storage.repositories import chunks, job_states, tasks, wallet
+from storage.descriptors import S3_KINDS
+from storage.repositories import chunks, deliveries, job_states, reuse, tasks
 
 # A result is taken from a lapsed lease that nobody claimed since. A failure is not: it was charged when it lapsed, or
 # this is the same commit again.
@@ -65,6 +66,8 @@ def commit(
             card = rate_card(settings.gpu_rates)
             prices = pricing.of_results(connection, jobs[job_id].app_needs, rows, done, card)
             _count(connection, jobs[job_id], rows, done, prices.values())
+            digests = {digest: it.chunk for it in done if (digest := rows[it.chunk].chunk_sha256)}
+            reuse.note(connection, jobs[job_id], digests)
         _complete(connection, job_id, stage, done, prices, settings)
     for result in failed:
         end_badly(connection, rows[result.chunk], result, settings)
@@ -99,6 +102,7 @@ def end_badly(
         started_at=result.started_at or row.started_at,
         ended_at=result.ended_at,
         spent=phases.stored(result.spent),
+        reuse=_noted(result),
         not_before=moment + timedelta(seconds=verdict.wait_s) if verdict.retried else None,
         user_failures=verdict.user_failures,
         infra_failures=verdict.infra_failures,
@@ -142,7 +146,9 @@ def _complete(
         total = done[0].total or 0
         job_states.advance(connection, job_id, JobState.PARTITIONED, total=total, chunks=total, trouble="")
     elif stage is Stage.ASSEMBLE:
-        finish(connection, job_id, done[0].attempt, settings)
+        output_stands(connection, job_id, done[0].attempt, settings)
+    elif stage is Stage.DELIVER:
+        ending.complete(connection, job_id, settings)
 
 
 def _count(
@@ -152,16 +158,25 @@ def _count(
     done: Sequence[AttemptResult],
     prices: Collection[int],
 ) -> None:
-    busy_s = sum((it.ended_at - it.started_at).total_seconds() for it in done if it.started_at)
-    sums = Sums.model_validate(job.spent or {}).plus((_queued_s(rows[it.chunk]), it.spent) for it in done)
+    ran = [it for it in done if not pricing.reused(it)]
+    sums = Sums.model_validate(job.spent or {}).plus(
+        ((_queued_s(rows[it.chunk]), it.spent) for it in ran), len(done) - len(ran)
+    )
     job_states.add_counts(
         connection,
         job.id,
         completed=len(done),
-        busy_s=busy_s,
+        busy_s=sum(map(_busy_s, done)),
         spent=sums.model_dump(mode="json"),
         price=sum(prices),
     )
+
+
+def _busy_s(result: AttemptResult) -> float:
+    """Return what the result cost to compute, also where that was earlier: the next chunk may cost as much."""
+    if result.reuse is not None and result.reuse.hit:
+        return result.reuse.saved_s
+    return (result.ended_at - result.started_at).total_seconds() if result.started_at else 0.0
 
 
 def _queued_s(row: AnyRow) -> float:
@@ -169,20 +184,16 @@ def _queued_s(row: AnyRow) -> float:
     return waited.total_seconds()
 
 
-def finish(connection: Connection, job_id: str, epoch: int, settings: Settings) -> None:
-    """Complete a job whose output of `epoch` stands, and pay for it."""
-    moment = job_states.now(connection)
-    ended = job_states.advance(
-        connection,
-        job_id,
-        JobState.COMPLETE,
-        output_epoch=epoch,
-        output_expires_at=moment + timedelta(hours=settings.bucket_hours),
-        warning="",
-        trouble="",
-    )
-    if ended:
-        wallet.settle(connection, job_id)
+def output_stands(connection: Connection, job_id: str, epoch: int, settings: Settings) -> None:
+    """Go on with a job whose output of `epoch` stands in the fabric's own store: deliver it to a bucket of the user's,
+    or be done."""
+    job = job_states.find(connection, job_id)
+    if job is None:
+        return
+    if job_states.plan_of(job).destination not in S3_KINDS:
+        ending.complete(connection, job_id, settings, output_epoch=epoch)
+    elif job_states.advance(connection, job_id, JobState.MERGED, output_epoch=epoch, warning="", trouble=""):
+        deliveries.begin(connection, job_id)
 
 
 def _whole(connection: Connection, job_id: str, result: AttemptResult) -> AttemptResult:
@@ -202,6 +213,10 @@ def _whole(connection: Connection, job_id: str, result: AttemptResult) -> Attemp
     return result
 
 
+def _noted(result: AttemptResult) -> dict[str, Any] | None:
+    return result.reuse.model_dump(mode="json") if result.reuse else None
+
+
 def _row(result: AttemptResult) -> dict[str, Any]:
     return {
         "at_chunk": result.chunk,
@@ -212,5 +227,6 @@ def _row(result: AttemptResult) -> dict[str, Any]:
         "peak_memory_mib": result.peak_memory_mib,
         "spent": phases.stored(result.spent),
         "exit_code": result.exit_code,
+        "reuse": _noted(result),
         "results": [[file.name, file.size, file.key, file.offset] for file in result.files],
     }

@@ -1,4 +1,4 @@
-"""Moves a live job on: failed tasks fail it, finished tasks start its assembly, listed outputs complete it."""
+"""Moves a live job on: failed tasks fail it, finished tasks start its assembly, listed outputs end that."""
 
 from sqlalchemy import Connection
 
@@ -17,7 +17,7 @@ def progress(connection: Connection, job_id: str, settings: Settings) -> bool:
         return False
     failed = tasks.first_failed(connection, job_id)
     if failed is not None:
-        ending.fail(connection, job_id, EndReason(failed.reason), _failure(failed))
+        ending.fail(connection, job_id, EndReason(failed.reason), _failure(failed), settings)
         return False
     if row.state == JobState.PARTITIONED and not tasks.unfinished(connection, job_id, Stage.APP):
         return _begin_assembly(connection, row)
@@ -39,6 +39,7 @@ def _failure(task: AnyRow) -> str:
         Stage.PARTITION: "the partitioner",
         Stage.APP: f"task {task.chunk}",
         Stage.ASSEMBLE: "the assembler",
+        Stage.DELIVER: "the delivery",
     }[Stage(task.stage)]
     tries = task.user_failures + task.infra_failures
     text = f"{what} failed: {task.message or task.reason}"

@@ -57,9 +57,8 @@ class Reconciler:
             late = job_states.overdue(connection)
         for job_id in late:
             with self._database.write() as connection:
-                ending.fail(
-                    connection, job_id, EndReason.JOB_TIMEOUT, "the job ran longer than its jobTimeout"
-                )
+                message = "the job ran longer than its jobTimeout"
+                ending.fail(connection, job_id, EndReason.JOB_TIMEOUT, message, self._settings)
         return set(late)
 
     def end_homeless(self, homeless: dict[str, NoPlace]) -> set[str]:
@@ -74,5 +73,5 @@ class Reconciler:
         }
         for job_id in ended:
             with self._database.write() as connection:
-                ending.fail(connection, job_id, EndReason.UNPLACEABLE, homeless[job_id].why)
+                ending.fail(connection, job_id, EndReason.UNPLACEABLE, homeless[job_id].why, self._settings)
         return ended

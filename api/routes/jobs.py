@@ -174,7 +174,7 @@ def abort_job(
         if row.state == JobState.NEW:
             jobs.remove(connection, caller.account_id, row.id)
             return "deleted"
-        if not ending.abort(connection, row.id):
+        if not ending.abort(connection, row.id, context.settings):
             raise BadState(f"job {row.id} has ended already: it is {row.state}")
         return "aborted"
 
@@ -188,16 +188,16 @@ def delete_job(
     job_id: str, context: ContextDep, caller: CallerDep, request_id: RequestIdDep
 ) -> GenericResponse:
     """Remove a job from the lists; a running one is aborted first."""
-    done = context.writer.run(lambda connection: _delete(connection, caller, job_id))
+    done = context.writer.run(lambda connection: _delete(connection, context, caller, job_id))
     _stop_tasks(context, job_id, done)
     return GenericResponse(request_id=request_id, message="deleted")
 
 
-def _delete(connection: Connection, caller: Caller, job_id: str) -> str:
+def _delete(connection: Connection, context: Context, caller: Caller, job_id: str) -> str:
     row = jobs.get(connection, caller.account_id, job_id)
     running = row.state in JOB_LIVE
     if running:
-        ending.abort(connection, row.id)
+        ending.abort(connection, row.id, context.settings)
     jobs.remove(connection, caller.account_id, row.id)
     return "aborted" if running else "deleted"
 

@@ -9,7 +9,16 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, and_, bindparam, delete, or_, select, update
 
 from gridloom.plan import JobPlan
-from gridloom.states import JOB_FINAL, JOB_LIVE, JOB_ORDER, EndReason, JobState, job_path, job_sources_of
+from gridloom.states import (
+    JOB_FINAL,
+    JOB_LIVE,
+    JOB_ORDER,
+    REDELIVERY,
+    EndReason,
+    JobState,
+    job_path,
+    job_sources_of,
+)
 from storage.changes import note_job
 from storage.columns import AnyRow, db_after, db_now
 from storage.tables import accounts, image_pins, jobs, outputs
@@ -19,7 +28,13 @@ _OF_JOB = jobs.c.id == bindparam("job_id")
 # Not the strongest lock: a row that refers to the job may be inserted meanwhile.
 _FIND = select(jobs).where(_OF_JOB).with_for_update(key_share=True)
 _LOCK = (
-    select(jobs.c.id, jobs.c.spent, jobs.c.plan["app"]["needs"].label("app_needs"))
+    select(
+        jobs.c.id,
+        jobs.c.owner_id,
+        jobs.c.submitted_at,
+        jobs.c.spent,
+        jobs.c.plan["app"]["needs"].label("app_needs"),
+    )
     .where(_OF_JOB)
     .with_for_update(key_share=True)
 )
@@ -41,6 +56,8 @@ _LIVE_JOBS = (
     .where(jobs.c.state.in_([state.value for state in JOB_LIVE]), jobs.c.started_at <= db_now())
     .order_by(jobs.c.priority.desc(), jobs.c.submitted_at, jobs.c.id)
 )
+
+_UNDONE = {JobState.DOWNLOADING, *JOB_FINAL}  #: what a job that is delivered again has not reached any more
 
 log = structlog.get_logger()
 
@@ -66,7 +83,7 @@ def standing(connection: Connection, job_id: str) -> AnyRow | None:
 def lock(connection: Connection, job_ids: Collection[str]) -> dict[str, AnyRow]:
     """Lock jobs for this transaction where the database can, in an order that all callers share.
 
-    Returns (id, spent, app_needs) of those that exist, by id.
+    Returns (id, owner_id, submitted_at, spent, app_needs) of those that exist, by id.
     """
     rows = (connection.execute(_LOCK, {"job_id": job_id}).first() for job_id in sorted(job_ids))
     return {row.id: row for row in rows if row is not None}
@@ -91,17 +108,30 @@ def advance(connection: Connection, job_id: str, target: JobState, **values: Any
     return _move(connection, row, job_path(origin, target), values)
 
 
-def end(connection: Connection, job_id: str, target: JobState, reason: EndReason, message: str) -> bool:
-    """End a live job as FAILED or ABORTED; False when it is not live."""
+def end(
+    connection: Connection, job_id: str, target: JobState, reason: EndReason, message: str, **values: Any
+) -> bool:
+    """End a live job as FAILED or ABORTED; False when it is not live. `values` are further columns to set."""
     row = find(connection, job_id)
     if row is None or JobState(row.state) not in job_sources_of(target):
         return False
-    return _move(connection, row, (target,), {"end_reason": reason, "error_message": message})
+    return _move(connection, row, (target,), {"end_reason": reason, "error_message": message} | values)
+
+
+def take_up_again(connection: Connection, row: AnyRow, **values: Any) -> bool:
+    """Move an ended job, a row that `find` returned, back to where its output was to be delivered; False when it has
+    not ended. `values` are further columns to set."""
+    state = JobState(row.state)
+    if JobState.MERGED not in REDELIVERY.get(state, ()):
+        return False
+    times = {name: at for name, at in row.state_times.items() if name not in _UNDONE}
+    fresh = {"ended_at": None, "deadline_at": None, "end_reason": None, "error_message": ""}
+    return _move(connection, row, (JobState.MERGED,), fresh | {"state_times": times} | values)
 
 
 def _move(connection: Connection, row: AnyRow, path: tuple[JobState, ...], values: dict[str, Any]) -> bool:
     moment = now(connection)
-    times = row.state_times | {state.value: moment.isoformat() for state in path}
+    times = values.pop("state_times", row.state_times) | {it.value: moment.isoformat() for it in path}
     target = path[-1]
     if target in JOB_FINAL:
         values = {"ended_at": moment} | values
@@ -197,7 +227,7 @@ def purgeable(connection: Connection, after_s: float, limit: int) -> list[AnyRow
         or_(ended, jobs.c.state == JobState.NEW),
     )
     found = connection.execute(
-        select(jobs.c.id, jobs.c.deleted_at)
+        select(jobs.c.id, jobs.c.deleted_at, jobs.c.chunks)
         .where(or_(and_(fresh, ended, old), deleted))
         .order_by(jobs.c.ended_at)
         .limit(limit)

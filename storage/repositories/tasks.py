@@ -1,6 +1,6 @@
 """Rows of tasks as workers see them: claimed, renewed, released, ended. Each move is a compare-and-set."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -47,7 +47,7 @@ _OF_STAGE = and_(_OF_JOB, tasks.c.stage == bindparam("of_stage"))
 # that only readers want.
 _LOCKED = (
     select(
-        *(it for it in tasks.c if it.name not in {"results", "message", "cpu_s", "peak_memory_mib", "spent"}),
+        *(it for it in tasks.c if it.name not in {"results", "message", "cpu_s", "peak_memory_mib", "spent", "reuse"}),
         db_now().label("read_at"),
     )
     .where(_OF_STAGE, tasks.c.chunk.in_(bindparam("chunks", expanding=True)))
@@ -87,6 +87,7 @@ _COMPLETE = (
         results=bindparam("results"),
         exit_code=bindparam("exit_code"),
         price=bindparam("price"),
+        reuse=bindparam("reuse"),
     )
 )
 
@@ -130,6 +131,7 @@ def claim(
             message=None,
             exit_code=None,
             spent=None,
+            reuse=None,
         )
         .returning(
             tasks.c.chunk,
@@ -248,7 +250,8 @@ def locked(connection: Connection, job_id: str, stage: Stage, chunks: Iterable[i
 def complete(connection: Connection, job_id: str, stage: Stage, rows: Sequence[dict[str, Any]]) -> None:
     """Complete tasks that `locked` showed to be held.
 
-    Each row: at_chunk, at_attempt, started_at, ended_at, cpu_s, peak_memory_mib, spent, results, exit_code, price.
+    Each row: at_chunk, at_attempt, started_at, ended_at, cpu_s, peak_memory_mib, spent, results, exit_code, price,
+    reuse.
     """
     if rows:
         place = {"of_job": job_id, "of_stage": stage}
@@ -272,13 +275,14 @@ def end_attempt(connection: Connection, task: AnyRow, **values: Any) -> bool:
         .values(lease_until=None, hinted_at=None, **values)
     )
     if moved.rowcount and values["state"] == TaskState.SCHEDULED and task.attempt:
-        _keep(connection, task, values)
+        keep_attempt(connection, task, values)
     if moved.rowcount:
         note_tasks(connection, task.job_id, task.stage, values["state"], [(task.chunk, task.attempt)])
     return moved.rowcount == 1
 
 
-def _keep(connection: Connection, task: AnyRow, values: dict[str, Any]) -> None:
+def keep_attempt(connection: Connection, task: AnyRow, values: Mapping[str, Any]) -> None:
+    """Keep a task's attempt as history; `values` say how it ended, where its row does not yet."""
     known = connection.execute(
         select(attempts.c.attempt).where(
             attempts.c.job_id == task.job_id,

@@ -32,6 +32,7 @@ _AUTOMATIC_STEP = 1000 * money.UNIT
 # Run at the end of every job: building a statement costs more than running it.
 _LOCK = select(balances).where(balances.c.account == bindparam("of_account")).with_for_update()
 _NOW = select(db_now())
+_SETTLED = select(transactions.c.id).where(transactions.c.settles == bindparam("of_thing"))
 _ENDED = select(jobs.c.owner_id, jobs.c.name, jobs.c.template_id, jobs.c.price).where(
     jobs.c.id == bindparam("of_job")
 )
@@ -107,8 +108,7 @@ def funds(connection: Connection, account: str) -> Funds:
 
 def settled(connection: Connection, settles: str) -> bool:
     """Tell whether a thing was done already."""
-    found = connection.execute(select(transactions.c.id).where(transactions.c.settles == settles))
-    return found.first() is not None
+    return connection.execute(_SETTLED, {"of_thing": settles}).first() is not None
 
 
 def post(connection: Connection, move: Move) -> str:
@@ -137,8 +137,10 @@ def settle(connection: Connection, job_id: str) -> None:
     """Pay for a job that has just ended, in the same transaction: the sum of its completed tasks' prices, be it 0.
 
     A job that was started without a reservation was started while nobody could run out of chips: what its owner lacks
-    is granted first.
+    is granted first. One that ended before, and was only delivered again since, is paid already.
     """
+    if settled(connection, f"job:{job_id}"):
+        return
     job = connection.execute(_ENDED, {"of_job": job_id}).one()
     balance = _locked(connection, job.owner_id)
     free = connection.execute(_RELEASE, {"of_job": job_id}).first() is None

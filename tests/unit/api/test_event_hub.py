@@ -216,7 +216,7 @@ def test_a_listener_that_comes_back_hears_each_change_of_a_task_once(world, cut)
                 world.fabric.commit(worker, job_id, Stage.APP, *(result(it, 1) for it in chunks))
             for _ in range(cut):
                 seen += await ear.hear(lambda it: True)
-        world.fabric.write(ending.abort, job_id)
+        world.fabric.write(ending.abort, job_id, world.fabric.settings)
         async with world.listen(last=seen[-1]["result"]["id"]) as ear:
             seen += await ear.hear(is_(PING, resync=False))
         told = [it["result"]["data"] for it in seen if name(it) == TASK]
@@ -260,7 +260,7 @@ def test_without_the_broker_jobs_are_looked_up_and_told_when_they_change(world):
             heard = await ear.hear(is_(JOB))
             assert heard[-1]["result"]["data"]["progress"]["completed"] == 1
             assert "id" not in heard[-1]["result"]
-            world.fabric.write(ending.abort, job_id)
+            world.fabric.write(ending.abort, job_id, world.fabric.settings)
             assert (await ear.hear(is_(JOB)))[-1]["result"]["data"]["state"] == "JOB_STATE_ABORTED"
             async with world.listen(last="1-1") as late:
                 assert (await late.hear(is_(PING, resync=True)))[0]["result"]["data"]["id"] == job_id
@@ -279,7 +279,7 @@ def test_what_the_stream_lost_is_found(world, monkeypatch):
             await ear.hear(is_(PING))
             await asyncio.sleep(0.05)
             world.fabric.database._publish = lambda _changes: None
-            world.fabric.write(ending.abort, job_id)
+            world.fabric.write(ending.abort, job_id, world.fabric.settings)
             world.stream.add(None)
             heard = await ear.hear(is_(PING, resync=True))
             assert heard[0]["result"]["data"]["state"] == "JOB_STATE_ABORTED"

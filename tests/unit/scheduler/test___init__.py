@@ -1,4 +1,5 @@
-"""Whatever happens, in whatever order: results count once, attempts only grow, ended jobs rest, and every job ends.
+"""Whatever happens, in whatever order: results count once, attempts only grow, ended jobs rest until they are delivered
+again, and every job ends.
 
 One machine plays users, scheduler, workers and faults in a real database. Hints get lost and doubled, leases lapse,
 workers die and return, commits come late, twice or not at all.
@@ -7,6 +8,7 @@ workers die and return, commits come late, twice or not at all.
 import shutil
 import tempfile
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,10 +20,11 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
-from gridloom.errors import LeaseLost
+from gridloom.errors import BadState, LeaseLost
 from gridloom.sources import SourceSpec
 from gridloom.states import JOB_FINAL, TASK_LEASED, EndReason, JobState, Stage, TaskState
 from scheduler import ending
+from scheduler.delivery import redeliver
 from scheduler.dispatch import Dispatcher
 from storage.repositories import tasks as task_rows
 from storage.tables import attempts, jobs, tasks
@@ -86,15 +89,32 @@ class Weather(RuleBasedStateMachine):
 
     # What users do.
 
-    @rule(retries=st.integers(0, 2), by_reference=st.booleans(), passthrough=st.booleans())
-    def submit(self, retries, by_reference, passthrough):
-        changes = {"assembler": stage_of(passthrough=by_reference), "max_task_retries": retries}
+    @rule(
+        retries=st.integers(0, 2),
+        by_reference=st.booleans(),
+        passthrough=st.booleans(),
+        destination=st.sampled_from(["bucket", "aws"]),
+    )
+    def submit(self, retries, by_reference, passthrough, destination):
+        changes = {
+            "assembler": stage_of(passthrough=by_reference),
+            "max_task_retries": retries,
+            "destination": destination,
+        }
         self.job_ids.append(self.fabric.run(plan_of(**changes | (PASSTHROUGH if passthrough else {}))))
 
     @rule(data=st.data())
     def abort(self, data):
         if self.job_ids and data.draw(st.integers(0, 4)) == 0:
-            self.fabric.write(ending.abort, data.draw(st.sampled_from(self.job_ids)))
+            self.fabric.write(ending.abort, data.draw(st.sampled_from(self.job_ids)), self.fabric.settings)
+
+    @rule(data=st.data())
+    def deliver_again(self, data):
+        if self.job_ids:
+            job_id = data.draw(st.sampled_from(self.job_ids))
+            with suppress(BadState):
+                self.fabric.write(redeliver, job_id, None, self.fabric.settings)
+                del self.ended[job_id]
 
     # What the scheduler does.
 
@@ -222,6 +242,8 @@ class Weather(RuleBasedStateMachine):
             if old is None:
                 continue
             assert row.attempt >= old.attempt
+            if key[1] == Stage.DELIVER and row.created_at != old.created_at:
+                continue
             if old.state == TaskState.COMPLETED and row.state != TaskState.COMPLETED:
                 assert key[1] == Stage.APP
                 assert row.attempt > old.attempt

@@ -139,7 +139,7 @@ def test_without_being_woken_it_looks_at_each_tick(fabric, scheduler, queues, cl
 def test_an_aborted_job_leaves_its_hints_worthless(fabric, scheduler, queues):
     worker_id, job_id = fabric.worker(), fabric.run()
     scheduler.step({job_id})
-    fabric.write(ending.abort, job_id)
+    fabric.write(ending.abort, job_id, fabric.settings)
     scheduler.step({job_id})
     assert not fabric.claim(worker_id, job_id, Stage.PARTITION, 0)
     assert fabric.state(job_id) is JobState.ABORTED

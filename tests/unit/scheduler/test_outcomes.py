@@ -217,7 +217,7 @@ def test_a_chunk_that_killed_three_workers_is_poison_and_fails_its_job(fabric):
 
 def test_a_result_of_an_ended_job_is_dropped_and_the_job_stays_as_it_is(fabric, held):
     worker_id, job_id = held
-    assert fabric.write(ending.abort, job_id)
+    assert fabric.write(ending.abort, job_id, fabric.settings)
     assert fabric.commit(worker_id, job_id, Stage.APP, result(0, 1)).dropped == ((0, 1),)
     assert fabric.state(job_id) is JobState.ABORTED
     assert counters(fabric, job_id) == (2, 0)
@@ -324,7 +324,7 @@ def test_a_commit_and_an_abort_at_once_do_not_lock_each_other_out(fabric, partit
 
     threads = [
         threading.Thread(target=run, args=(fanout.register_chunks, worker_id, job_id, 1, [chunk(3)])),
-        threading.Thread(target=run, args=(ending.abort, job_id)),
+        threading.Thread(target=run, args=(ending.abort, job_id, fabric.settings)),
     ]
     for thread in threads:
         thread.start()

@@ -82,9 +82,9 @@ def test_a_job_is_paid_once_at_its_end_for_what_was_completed(fabric, end):
         fabric.fail(worker_id, job_id, (1, 1), EndReason.EXIT_NONZERO)
         fabric.progress(job_id)
     else:
-        assert fabric.write(ending.abort, job_id)
+        assert fabric.write(ending.abort, job_id, fabric.settings)
     assert fabric.job(job_id).ended_at is not None
-    assert not fabric.write(ending.fail, job_id, EndReason.JOB_TIMEOUT, "late")
+    assert not fabric.write(ending.fail, job_id, EndReason.JOB_TIMEOUT, "late", fabric.settings)
     late = fabric.commit(worker_id, job_id, Stage.APP, ran(fabric, job_id, 1))
     assert late.dropped == (() if end == "complete" else ((1, 1),))
     assert payments(fabric, job_id) == [fabric.job(job_id).price] == [UNIT * (2 if end == "complete" else 1)]
@@ -93,7 +93,7 @@ def test_a_job_is_paid_once_at_its_end_for_what_was_completed(fabric, end):
 
 def test_a_job_that_fails_before_any_task_costs_0(fabric):
     job_id = fabric.run()
-    fabric.write(ending.fail, job_id, EndReason.UNPLACEABLE, "no place")
+    fabric.write(ending.fail, job_id, EndReason.UNPLACEABLE, "no place", fabric.settings)
     assert payments(fabric, job_id) == [0]
     assert fabric.state(job_id) is JobState.FAILED
 
@@ -131,5 +131,5 @@ def test_the_price_of_a_job_is_always_that_of_its_completed_tasks(fabric, steps)
                 done = ran(fabric, job_id, number, 0.1 * (number + 1), won[number])
                 fabric.commit(worker_id, job_id, Stage.APP, done, done)
         assert_consistent(fabric, job_id)
-    fabric.write(ending.abort, job_id)
+    fabric.write(ending.abort, job_id, fabric.settings)
     assert payments(fabric, job_id) == [fabric.job(job_id).price]

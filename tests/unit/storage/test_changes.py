@@ -71,7 +71,7 @@ def test_an_abort_tells_of_the_job_and_its_open_tasks(fabric, told):
     fabric.claim(worker, job_id, APP, 0)
     fabric.commit(worker, job_id, APP, result(0, 1))
     told.clear()
-    fabric.write(ending.abort, job_id)
+    fabric.write(ending.abort, job_id, fabric.settings)
     assert [(it.job_id, it.shown) for it in told] == [(job_id, True)]
     assert moves(told) == [(APP, TaskState.CANCELLED, ((1, 0), (2, 0)))]
 

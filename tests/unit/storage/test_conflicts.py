@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from gridloom.settings import Settings
 from gridloom.states import JobState
 from scheduler import ending
 from storage.conflicts import again_after_conflict, is_conflict
@@ -46,12 +47,12 @@ def test_a_call_that_is_ended_for_a_neighbour_process_is_made_again(fabric):
             neighbour.submit(touch_both)
             until_one_waits(fabric)
             set_patience(connection, "10ms")
-        return ending.abort(connection, second)
+        return ending.abort(connection, second, Settings())
 
     def touch_both():
         with fabric.database.write() as connection:
             set_patience(connection, "1min")
-            assert ending.abort(connection, first)
+            assert ending.abort(connection, first, Settings())
             job_states.set_warning(connection, second, "no machine is free")
 
     with ThreadPoolExecutor(1) as neighbour, closing(GroupCommitter(fabric.database)) as writer:

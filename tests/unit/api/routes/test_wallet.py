@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from gridloom.money import UNIT
+from gridloom.settings import Settings
 from scheduler import ending
 from storage.repositories import wallet
 from storage.tables import jobs
@@ -42,7 +43,7 @@ def end_job(client, job, price):
 
     def end(connection):
         connection.execute(update(jobs).where(jobs.c.id == job["id"]).values(price=price))
-        assert ending.abort(connection, job["id"])
+        assert ending.abort(connection, job["id"], Settings())
 
     client.context.writer.run(end)
 

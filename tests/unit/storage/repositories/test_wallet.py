@@ -93,7 +93,7 @@ def test_what_is_reserved_is_there_but_can_not_be_spent_twice(fabric):
             fabric.write(wallet.reserve, ada, second, amount)
         assert refused.value.field == "balance"
     fabric.set_job(first, price=25)
-    fabric.write(ending.abort, first)
+    fabric.write(ending.abort, first, fabric.settings)
     left = funds(fabric, ada)
     assert (left.total, left.reserved, left.available, left.due) == (-15, 0, -15, 15)
     assert_sound(fabric)
@@ -105,7 +105,7 @@ def test_a_job_that_was_started_without_a_reservation_gets_what_lacks(fabric):
     for price in (UNIT, 999 * UNIT, 3000 * UNIT):
         job_id = fabric.run()
         fabric.set_job(job_id, price=price)
-        fabric.write(ending.abort, job_id)
+        fabric.write(ending.abort, job_id, fabric.settings)
         assert funds(fabric, ada).total >= 0
     assert funds(fabric, ada).total == (1000 + 1000 + 3000 - 4000) * UNIT - 5
     assert_sound(fabric)
@@ -136,7 +136,7 @@ def test_all_entries_sum_to_0_and_every_balance_is_the_sum_of_its_entries(fabric
         if reserved and funds(fabric, fabric.owner()).available > price:
             fabric.write(wallet.reserve, fabric.owner(), job_id, price)
         fabric.set_job(job_id, price=price)
-        fabric.write(ending.abort, job_id)
+        fabric.write(ending.abort, job_id, fabric.settings)
     assert_sound(fabric)
 
 
@@ -155,7 +155,7 @@ def test_ends_and_top_ups_at_once_lose_nothing(fabric):
     ada = fabric.owner()
     for job_id in jobs:
         fabric.set_job(job_id, price=300 * UNIT)
-    aborts = [lambda it=it: fabric.write(ending.abort, it) for it in jobs for _ in range(2)]
+    aborts = [lambda it=it: fabric.write(ending.abort, it, fabric.settings) for it in jobs for _ in range(2)]
     grants = [lambda: fabric.write(wallet.post, move(ada, UNIT)) for _ in range(4)]
     answers = run_at_once(aborts + grants)
     assert Counter(str(it) for it in answers[: len(aborts)]) == {"True": 4, "False": 4}

@@ -33,7 +33,7 @@ def account(fabric):
     for price, template in ((1, "one"), (3, "three")):
         job_id = fabric.run(name=f"job of {price}", template_id=template)
         fabric.set_job(job_id, price=price * UNIT)
-        fabric.write(ending.abort, job_id)
+        fabric.write(ending.abort, job_id, fabric.settings)
     return ada
 
 
