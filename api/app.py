@@ -205,7 +205,7 @@ def open_context(settings: Settings) -> Context:
         settings=settings,
         database=database,
         writer=writer,
-        store=open_store(settings.store_url),
+        store=open_store(settings),
         links=LinkSigner(derive_key(secret, "gridloom link")),
         vault=Vault(settings.master_key.get_secret_value(), settings.master_key_file),
         wakeup=Wakeup(settings.broker_url),

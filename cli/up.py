@@ -38,7 +38,14 @@ _SIGN_IN = (
     "GRIDLOOM_OIDC_CLIENT_SECRET",
 )
 _API_ALONE = (*_MASTER_KEYS, *_SIGN_IN)
-_SECRET = ("GRIDLOOM_SECRET_KEY", "GRIDLOOM_JOIN_TOKEN", "GRIDLOOM_DATABASE_URL", *_API_ALONE)
+_STORE_KEYS = ("GRIDLOOM_STORE_ACCESS_KEY", "GRIDLOOM_STORE_SECRET_KEY")
+_SECRET = (
+    "GRIDLOOM_SECRET_KEY",
+    "GRIDLOOM_JOIN_TOKEN",
+    "GRIDLOOM_DATABASE_URL",
+    *_STORE_KEYS,
+    *_API_ALONE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +140,7 @@ def specs(place: Place, console: Console) -> list[ChildSpec]:
         "GRIDLOOM_CLAMP_NEEDS": os.environ.get("GRIDLOOM_CLAMP_NEEDS", "true"),
         "GRIDLOOM_JOIN_TOKEN": given.get("GRIDLOOM_JOIN_TOKEN", known["join_token"]),
     }
+    shared |= {name: given[name] for name in _STORE_KEYS if name in given}
     control = shared | {
         "GRIDLOOM_DATABASE_URL": given.get("GRIDLOOM_DATABASE_URL", f"sqlite:///{folder / 'gridloom.db'}"),
         "GRIDLOOM_SECRET_KEY": given.get("GRIDLOOM_SECRET_KEY", known["secret_key"]),

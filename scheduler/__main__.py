@@ -36,7 +36,7 @@ def main() -> int:
         database = Database(settings.database_url, publisher.publish)
         upgrade(database)
         wakeup, queues = Wakeup(settings.broker_url), HintQueues(settings.broker_url)
-        store = open_store(settings.store_url)
+        store = open_store(settings)
         merger = LogMerger(database, store)
         merger.start()
         Scheduler(database, store, queues, wakeup, settings).run(stop)

@@ -17,7 +17,7 @@ from scheduler.dispatch import Dispatcher
 from scheduler.progress import progress
 from scheduler.reconcile import Reconciler
 from scheduler.stale_blobs import BLOBS_PER_SWEEP, sweep_blobs
-from scheduler.sweep import JOBS_PER_SWEEP, sweep
+from scheduler.sweep import JOBS_PER_SWEEP, sweep, sweep_leftovers
 from storage.blobs import BlobStore
 from storage.conflicts import again_after_conflict
 from storage.db import Database
@@ -27,6 +27,7 @@ log = structlog.get_logger()
 
 _LEAD_S = 10.0
 _SWEEP_EVERY_S = 60.0
+_LEFTOVERS_EVERY_S = 3600.0
 _IDLE_TICKS = 5  #: without live jobs it looks this many times less often
 
 
@@ -45,7 +46,7 @@ class Scheduler:
         self._name = uuid.uuid4().hex
         self._leads_until = 0.0
         self._next_tick = 0.0
-        self._next_sweep = 0.0
+        self._next_sweep = self._next_leftovers = 0.0
         self._live: set[str] = set()
 
     def run(self, stop: threading.Event) -> None:
@@ -112,6 +113,9 @@ class Scheduler:
             removed = sweep_blobs(self._database, self._store)
             if purged < JOBS_PER_SWEEP and removed < BLOBS_PER_SWEEP:  # else more are due
                 self._next_sweep = time.monotonic() + _SWEEP_EVERY_S
+        if time.monotonic() >= self._next_leftovers:
+            sweep_leftovers(self._store)
+            self._next_leftovers = time.monotonic() + _LEFTOVERS_EVERY_S
         return set(self._live)
 
     def _move(self, job_id: str) -> None:

@@ -5,12 +5,14 @@ import structlog
 from gridloom.errors import StoreUnavailable
 from gridloom.settings import Settings
 from storage.blobs import BlobStore
+from storage.columns import AnyRow
 from storage.db import Database
-from storage.repositories import idempotency, job_states, logs, sign_ins
+from storage.repositories import idempotency, job_states, logs, reuse, sign_ins
 
 log = structlog.get_logger()
 
 JOBS_PER_SWEEP = 20
+_CHUNKS_AT_ONCE = 10_000
 
 
 def job_prefix(job_id: str) -> str:
@@ -23,6 +25,14 @@ def log_prefix(job_id: str) -> str:
     return f"logs/{job_id}"
 
 
+def sweep_leftovers(store: BlobStore) -> None:
+    """Remove what unfinished puts left in the store; what fails is tried again the next time."""
+    try:
+        store.sweep_leftovers()
+    except StoreUnavailable as error:
+        log.warning("leftovers_not_swept", error=error.message)
+
+
 def sweep(database: Database, store: BlobStore, settings: Settings) -> int:
     """Purge some of the jobs that are due; return how many. Idempotency keys go by the way."""
     with database.read() as connection:
@@ -31,6 +41,7 @@ def sweep(database: Database, store: BlobStore, settings: Settings) -> int:
         idempotency.forget_old(connection)
     purged = 0
     for row in due:
+        _forget_results(database, row)
         try:
             store.delete_prefix(job_prefix(row.id))
             if row.deleted_at is not None:
@@ -47,3 +58,10 @@ def sweep(database: Database, store: BlobStore, settings: Settings) -> int:
     with database.write() as connection:
         sign_ins.sweep(connection)
     return purged
+
+
+def _forget_results(database: Database, row: AnyRow) -> None:
+    # In short transactions, ahead of the bytes: nobody should be led to what is about to go.
+    for first in range(0, row.chunks, _CHUNKS_AT_ONCE):
+        with database.write() as connection:
+            reuse.forget(connection, row.id, first, first + _CHUNKS_AT_ONCE - 1)

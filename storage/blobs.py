@@ -8,6 +8,8 @@ from typing import Protocol
 
 from gridloom.errors import BadInput
 
+LEFTOVER_AGE_S = 24 * 3600
+READY_KEY = "ready"  #: asked for to see whether the store answers
 MAX_KEY_BYTES = 1024
 MAX_PART_BYTES = 255
 _PART = re.compile(r"[A-Za-z0-9._=-]+", re.ASCII)
@@ -64,6 +66,15 @@ class BlobStore(Protocol):
 
     def list(self, prefix: str = "") -> Iterator[BlobInfo]:
         """Yield the objects below a prefix, all of them for "", in no promised order."""
+
+    def link(self, key: str, expires_s: int, name: str, content_type: str = "") -> str | None:
+        """Return a URL that gives the object, as a file of this name, to whoever holds it, and to browsers too.
+
+        None when only the fabric itself reaches the store.
+        """
+
+    def sweep_leftovers(self) -> int:
+        """Remove what puts and deletes left unfinished a day ago; return how many there were."""
 
 
 def check_key(key: str) -> str:

@@ -1,6 +1,5 @@
 """The object store in a folder: one file an object, put in place by rename."""
 
-import errno
 import os
 import shutil
 import stat
@@ -12,12 +11,11 @@ from pathlib import Path
 
 import structlog
 
-from gridloom.errors import BadInput, BlobMissing, SetupFailed, StoreFull, StoreUnavailable, TooLarge
-from storage.blobs import BlobInfo, check_key
+from gridloom.errors import BadInput, BlobMissing, SetupFailed, StoreUnavailable, TooLarge
+from storage.blobs import LEFTOVER_AGE_S, BlobInfo, check_key
 from storage.file_copy import copy_bytes
+from storage.local_files import check_plain, disk_errors, new_file, opened, shrunk, write_all
 
-LEFTOVER_AGE_S = 24 * 3600
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _PLACE_TRIES = 10
 
 log = structlog.get_logger(__name__)
@@ -34,7 +32,6 @@ class FolderStore:
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._objects.mkdir(exist_ok=True)
             self._incoming.mkdir(exist_ok=True)
-            self._sweep_leftovers()
         except OSError as error:
             raise SetupFailed(f"the object store's folder {root} can't be used: {error.strerror}") from error
 
@@ -44,26 +41,17 @@ class FolderStore:
 
     def put_file(self, key: str, path: Path) -> BlobInfo:
         """Store a file's bytes; BadInput when `path` is no plain file (links are not followed)."""
-        try:
-            source = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError as error:
-            raise BadInput(f"{path.name!a} can't be read: {error.strerror}") from error
-        try:
-            return self.put_fd(key, source, os.fstat(source).st_size)
-        finally:
-            os.close(source)
+        with opened(path) as source:
+            return self.put_fd(key, source, check_plain(key, source))
 
     def put_fd(self, key: str, fd: int, size: int) -> BlobInfo:
         """Store the first `size` bytes of an open plain file; BadInput when it is no such file or shorter."""
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise BadInput(f"what should be stored as {key!a} is not a plain file")
+        check_plain(key, fd)
         with self._new_object(key) as target:
             with _store_errors(key):
                 copied = copy_bytes(fd, target, 0, size)
             if copied < size:
-                raise BadInput(
-                    f"what should be stored as {key!a} shrank from {size} to {copied} bytes meanwhile"
-                )
+                raise shrunk(key, size, copied)
         return BlobInfo(key=key, size=size)
 
     def put_stream(self, key: str, chunks: Iterable[bytes], limit_bytes: int) -> BlobInfo:
@@ -75,7 +63,7 @@ class FolderStore:
                 if size > limit_bytes:
                     raise TooLarge(f"the upload exceeds the limit of {limit_bytes} bytes")
                 with _store_errors(key):
-                    _write_all(target, chunk)
+                    write_all(target, chunk)
         return BlobInfo(key=key, size=size)
 
     def get_bytes(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
@@ -91,16 +79,8 @@ class FolderStore:
 
     def get_file(self, key: str, path: Path, offset: int = 0, length: int | None = None) -> int:
         """Write bytes to the new file `path` and return their number; FileExistsError when it exists, BlobMissing."""
-        with self._opened(key) as source:
-            target = _new_file(path)
-            try:
-                with _store_errors(key):
-                    return copy_bytes(source, target, offset, _span(source, offset, length))
-            except StoreUnavailable:
-                path.unlink(missing_ok=True)
-                raise
-            finally:
-                os.close(target)
+        with self._opened(key) as source, new_file(path) as target, _store_errors(key):
+            return copy_bytes(source, target, offset, _span(source, offset, length))
 
     def stream(
         self, key: str, offset: int = 0, length: int | None = None, block: int = 1 << 20
@@ -141,6 +121,24 @@ class FolderStore:
         """Yield the objects below a prefix, all of them for "", in no promised order."""
         folder = self._path(prefix) if prefix else self._objects
         return self._below(folder, f"{prefix}/" if prefix else "")
+
+    def link(self, key: str, expires_s: int, name: str, content_type: str = "") -> str | None:  # noqa: ARG002
+        """Return None: only this fabric reads the folder."""
+        return None
+
+    def sweep_leftovers(self) -> int:
+        """Remove what puts and deletes left unfinished a day ago; return how many there were."""
+        swept = 0
+        with disk_errors("incoming"):
+            for leftover in self._incoming.iterdir():
+                with suppress(FileNotFoundError):
+                    found = leftover.lstat()
+                    if time.time() - found.st_mtime < LEFTOVER_AGE_S:
+                        continue
+                    shutil.rmtree(leftover) if stat.S_ISDIR(found.st_mode) else leftover.unlink()
+                    log.info("store_leftover_removed", name=leftover.name, size=found.st_size)
+                    swept += 1
+        return swept
 
     def _path(self, key: str) -> Path:
         return self._objects / check_key(key)
@@ -233,46 +231,19 @@ class FolderStore:
                         key=f"{prefix}{entry.name}", size=entry.stat(follow_symlinks=False).st_size
                     )
 
-    def _sweep_leftovers(self) -> None:
-        for leftover in self._incoming.iterdir():
-            with suppress(FileNotFoundError):
-                found = leftover.lstat()
-                if time.time() - found.st_mtime < LEFTOVER_AGE_S:
-                    continue
-                shutil.rmtree(leftover) if stat.S_ISDIR(found.st_mode) else leftover.unlink()
-                log.info("store_leftover_removed", name=leftover.name, size=found.st_size)
-
 
 @contextmanager
 def _store_errors(key: str) -> Iterator[None]:
-    try:
-        yield
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise BlobMissing(f"the object store has no {key!a}") from error
-    except OSError as error:
-        if error.errno in _NO_SPACE:
-            raise StoreFull(f"no space left to store or fetch {key!a}") from error
-        raise StoreUnavailable(f"the object store fails at {key!a}: {error.strerror}") from error
-
-
-def _new_file(path: Path) -> int:
-    try:
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        if error.errno in _NO_SPACE:
-            raise StoreFull(f"no space left to make {path.name!a}") from error
-        raise
+    with disk_errors(key):
+        try:
+            yield
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise BlobMissing(f"the object store has no {key!a}") from error
 
 
 def _span(source: int, offset: int, length: int | None) -> int:
     rest = max(0, os.fstat(source).st_size - offset)
     return rest if length is None else min(rest, length)
-
-
-def _write_all(target: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(target, view) :]
 
 
 def _sync_folder(folder: Path) -> None:

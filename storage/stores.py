@@ -1,28 +1,40 @@
-"""Opens the object store that a URL names."""
+"""Opens the object store that the settings name."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote
 
 from gridloom.errors import SetupFailed
+from gridloom.settings import Settings
 from storage.blobs import BlobStore
+from storage.bucket_urls import parse_bucket_url
 from storage.folder import FolderStore
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):")
 
 
-def open_store(url: str) -> BlobStore:
-    """Open the store at `file:PATH`, `file:///absolute/path` or a plain path; relative ones start here.
+def open_store(settings: Settings) -> BlobStore:
+    """Open the store at `store_url`; relative paths start here, and a bucket is asked whether it will do.
 
     Raises:
-        SetupFailed: when the scheme is unknown or the store can't be used.
+        SetupFailed: naming the setting to change, when the URL can't be read or the store can't be used.
     """
+    url = settings.store_url
     found = _SCHEME.match(url)
-    scheme = found[1] if found else ""
-    if scheme not in OPENERS:
-        raise _refused(url, f"{scheme}: is not supported")
-    return OPENERS[scheme](url)
+    match found[1] if found else "":
+        case "file":
+            return _open_file_url(url)
+        case "s3":
+            secret_key = settings.store_secret_key.get_secret_value()
+            place = parse_bucket_url(url, settings.store_access_key, secret_key)
+            # Its clients take half a second and 40 MB, which a folder need not pay for.
+            from storage.bucket_store import open_bucket  # noqa: PLC0415
+
+            return open_bucket(place)
+        case "":
+            return _open_path(url)
+        case scheme:
+            raise _refused(url, f"{scheme}: is not supported")
 
 
 def _open_file_url(url: str) -> BlobStore:
@@ -43,8 +55,6 @@ def _open_path(url: str) -> BlobStore:
 
 def _refused(url: str, problem: str) -> SetupFailed:
     return SetupFailed(
-        f"store URL {url!r}: {problem}; use file:PATH, for example file:///var/lib/gridloom/objects"
+        f"store URL {url!r}: {problem}; use file:PATH, for example file:///var/lib/gridloom/objects, "
+        "or s3://BUCKET/PREFIX"
     )
-
-
-OPENERS: dict[str, Callable[[str], BlobStore]] = {"file": _open_file_url, "": _open_path}

@@ -73,7 +73,7 @@ class WorkerService:
         self._settings = settings
         self.slots = settings.slots or count_cores()
         self._scratch = Scratch(settings.scratch_dir)
-        store = open_store(settings.store_url)
+        store = open_store(settings)
         caches = _caches(settings, self._scratch)
         self._runner, warning = choose_runner(
             settings, _grounds(self._scratch, caches), loopback=_is_local(settings)

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import RedirectResponse, StreamingResponse
 from sqlalchemy import Row
 
 from api.context import Context
@@ -16,18 +16,23 @@ from api.deps import ContextDep
 from api.links import DOWNLOAD_PATH
 from api.zip_stream import Member, zip_blocks
 from gridloom.errors import NotFound
+from gridloom.wire import INLINE_RESULT_BYTES
 from storage.links import LinkClaims, LinkKind
 from storage.repositories import accounts, jobs, outputs
 
 router = APIRouter(tags=["Files"])
 
 _PAGE_ROWS = 1000
+_LINK_S = 15 * 60
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
 @router.api_route(DOWNLOAD_PATH + "{token}", methods=["GET", "HEAD"])
 def download(token: str, request: Request, context: ContextDep) -> Response:
-    """Send a file, or one range of it, or all of a job's output as a zip file."""
+    """Send a file, or one range of it, or all of a job's output as a zip file.
+
+    What is a whole object of a store that users can reach is fetched from there.
+    """
     claims = context.links.verify(token, request.method, datetime.now(UTC))
     if claims.kind is LinkKind.UPLOAD:
         raise NotFound("the link leads to nothing to download")
@@ -82,13 +87,27 @@ def _member(context: Context, row: Row[Any]) -> Member:
 
 
 def _file(request: Request, context: Context, name: str, key: str, offset: int, size: int) -> Response:
+    if request.method == "GET" and (url := _link(context, name, key, offset, size)):
+        # A client carries its Range over.
+        return RedirectResponse(url, 307, headers={"Cache-Control": "no-store"})
     first, last = _range(request.headers.get("range", ""), size)
     length = last - first + 1
     headers = _headers(name) | {"Accept-Ranges": "bytes", "Content-Length": str(length)}
     if length < size:
         headers["Content-Range"] = f"bytes {first}-{last}/{size}"
+    if request.method == "HEAD":
+        context.store.info(key)
+        return Response(status_code=200 if length == size else 206, headers=headers)
     blocks = context.store.stream(key, offset + first, length)
     return _answer(request, 200 if length == size else 206, headers, blocks)
+
+
+def _link(context: Context, name: str, key: str, offset: int, size: int) -> str | None:
+    """Return where the store itself gives the file, if it is an object of its own; small ones are mostly packed."""
+    if offset or size <= INLINE_RESULT_BYTES:
+        return None
+    url = context.store.link(key, _LINK_S, name, _content_type(name))
+    return url if url and context.store.info(key).size == size else None
 
 
 def _range(header: str, size: int) -> tuple[int, int]:
@@ -108,10 +127,14 @@ def _headers(name: str) -> dict[str, str]:
     plain = "".join(char if char.isprintable() and char not in '"\\' else "_" for char in plain)
     return {
         "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}",
-        "Content-Type": mimetypes.guess_type(name)[0] or "application/octet-stream",
+        "Content-Type": _content_type(name),
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "private",
     }
+
+
+def _content_type(name: str) -> str:
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 
 def _answer(request: Request, status: int, headers: dict[str, str], blocks: Iterator[bytes]) -> Response:

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from api.deps import ContextDep, RequestIdDep
 from api.shapes.base import GenericResponse
 from gridloom.errors import BlobMissing
+from storage.blobs import READY_KEY
 
 router = APIRouter()
 
@@ -24,5 +25,5 @@ def readyz(context: ContextDep, request_id: RequestIdDep) -> GenericResponse:
     with context.database.read() as connection:
         connection.execute(text("SELECT 1"))
     with suppress(BlobMissing):
-        context.store.info("ready")
+        context.store.info(READY_KEY)
     return GenericResponse(request_id=request_id, message="ready")

@@ -224,6 +224,19 @@ def test_only_the_control_plane_is_told_how_users_sign_in(tmp_path, monkeypatch,
     assert variable not in os.environ  # which children inherit
 
 
+def test_whoever_reads_the_store_is_told_its_keys(tmp_path, monkeypatch):
+    keys = {"GRIDLOOM_STORE_ACCESS_KEY": "AKID", "GRIDLOOM_STORE_SECRET_KEY": "swordfish"}
+    for name, value in keys.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("GRIDLOOM_STORE_URL", "s3://bucket/fabric")
+    made = {it.name: it.env for it in specs(Place(data_dir=tmp_path, host="127.0.0.1", port=80), Console())}
+    assert "GRIDLOOM_STORE_SECRET_KEY" not in made.pop("valkey")
+    for env in made.values():
+        assert env["GRIDLOOM_STORE_URL"] == "s3://bucket/fabric"
+        assert env.items() >= keys.items()
+    assert not keys.keys() & os.environ.keys()
+
+
 def test_only_the_control_plane_is_told_of_the_master_keys(tmp_path, monkeypatch):
     monkeypatch.setenv("GRIDLOOM_BROKER_URL", "redis://elsewhere:6379/0")
 

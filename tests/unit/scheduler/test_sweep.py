@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from gridloom.errors import BlobMissing, StoreUnavailable
 from gridloom.states import JobState, Stage
 from scheduler import sweep as module
-from scheduler.sweep import sweep
+from scheduler.sweep import sweep, sweep_leftovers
 from storage.folder import FolderStore
 from storage.repositories import assembly
 from storage.repositories.logs import total_lines
@@ -74,6 +74,14 @@ def test_a_store_that_fails_is_tried_again_later(fabric, store, monkeypatch):
         assert sweep(fabric.database, store, fabric.settings) == 0
     assert fabric.job(job_id).purged_at is None
     assert sweep(fabric.database, store, fabric.settings) == 1
+
+
+def test_leftovers_that_stay_are_told_of(store, logs, tmp_path):
+    sweep_leftovers(store)
+    assert logs == []
+    (tmp_path / "objects/incoming").rmdir()
+    sweep_leftovers(store)
+    assert [it["event"] for it in logs] == ["leftovers_not_swept"]
 
 
 def test_a_sweep_is_bounded(fabric, store, monkeypatch):

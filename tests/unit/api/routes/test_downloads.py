@@ -113,6 +113,25 @@ def test_only_a_good_link_opens_the_door(finished, hello, anonymous):
         assert anonymous.get(f"/files/get/{token}").status_code == status
 
 
+def test_an_object_of_its_own_is_fetched_from_a_store_that_users_reach(
+    finished, hello, anonymous, monkeypatch
+):
+    large, packed = finished({"large.csv": bytes(300_000)}), finished({"a": bytes(300_000), "b": b"1"})
+    links = {job["id"]: path_of(results_of(hello, job)["results"][0]["url"]) for job in (large, packed)}
+    assert anonymous.get(links[large["id"]]).status_code == 200  # nobody but the fabric reads a folder
+    asked = []
+    monkeypatch.setattr(
+        hello.context.store, "link", lambda *its: asked.append(its) or "https://s3.test/x?y=z"
+    )
+    answer = anonymous.get(links[large["id"]], headers={"Range": "bytes=5-9"}, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (307, "https://s3.test/x?y=z")
+    assert asked == [(f"jobs/{large['id']}/output/1/all", 15 * 60, "large.csv", "text/csv")]
+    assert anonymous.request("HEAD", links[large["id"]]).headers["content-length"] == "300000"
+    assert anonymous.get(links[packed["id"]]).content == bytes(300_000)
+    change(hello, large, {"purged_at": datetime.now(UTC)})
+    assert "was kept until" in error_of(anonymous.get(links[large["id"]]), 404)
+
+
 def test_a_component_archive_is_served_by_its_key(hello, anonymous):
     hello.context.store.put_bytes("components/x", b"tar")
     claims = LinkClaims(kind=LinkKind.ARCHIVE, path="components/x", name="x.tar")
