@@ -5,7 +5,8 @@
 | /                               | health, metrics, uploads, downloads                              |
 | /v1/auth                        | auth, account_keys, sign_in, oauth, oidc, users, secrets         |
 | /v1/dev                         | apps, engines, templates, cache                                  |
-| /v1/customer = /v1/computing    | jobs, job_edits, results, logs, sources, events, stats, contact  |
+| /v1/customer = /v1/computing    | jobs, job_edits, deliveries, results, logs, sources, events,     |
+|                                 | stats, contact                                                   |
 | /v1/wallet                      | wallet                                                           |
 | /v1/admin                       | admin_*: for accounts with the role admin                        |
 | /internal/v1                    | the workers' API                                                 |
@@ -39,6 +40,7 @@ from api.routes import (
     auth,
     cache,
     contact,
+    deliveries,
     downloads,
     engines,
     estimation,
@@ -46,6 +48,7 @@ from api.routes import (
     health,
     internal,
     internal_cache,
+    internal_reuse,
     job_edits,
     job_lists,
     jobs,
@@ -94,6 +97,7 @@ def public_apis() -> dict[str, meta.PublicApi]:
             job_lists.router,
             jobs.router,
             job_edits.router,
+            deliveries.router,
             results.router,
             logs.router,
             events.router,
@@ -168,7 +172,9 @@ def _routes() -> Iterator[tuple[str, APIRoute]]:
         prefix: (*api.routers, meta.info_router, meta.docs_router(prefix, api))
         for prefix, api in public_apis().items()
     }
-    for prefix, routers in (by_prefix | {"": (internal.router, internal_cache.router)}).items():
+    for prefix, routers in (
+        by_prefix | {"": (internal.router, internal_cache.router, internal_reuse.router)}
+    ).items():
         for router in routers:
             for route in router.routes:
                 assert isinstance(route, APIRoute)

@@ -21,6 +21,7 @@ _STORED_NAMES = {
     "job_timeout": "job_timeout_s",
     "is_test_job": "is_test_job",
     "max_task_retries": "max_task_retries",
+    "reuse": "reuse",
 }
 
 

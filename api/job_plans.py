@@ -88,6 +88,7 @@ def make_plan(job: Row[Any], config: Mapping[str, Any], blocks: Blocks) -> JobPl
         task_timeout_s=_limit_s(config.get("task_timeout_s")),
         job_timeout_s=_limit_s(config.get("job_timeout_s")),
         max_task_retries=config.get("max_task_retries") or 0,
+        reuse=bool(config.get("reuse")),
     )
 
 

@@ -53,7 +53,12 @@ def job_of(row: Row[Any], upload_url: str | None = None) -> Job:
         state_timestamps=row.state_times,
         app_id=info.get("app_id") or row.app_tag,
         template_info=TemplateInfo(**info),
-        progress=Progress(completed=row.completed, total=row.total, rate_per_second=_rate(row)),
+        progress=Progress(
+            completed=row.completed,
+            total=row.total,
+            rate_per_second=_rate(row),
+            reused=(row.spent or {}).get("reused", 0),
+        ),
         phases=_phases(row),
         warning=row.warning or row.trouble,
     )
@@ -66,6 +71,7 @@ def config_of(stored: Mapping[str, Any]) -> dict[str, Any]:
         "jobTimeout": _whole(stored.get("job_timeout_s") or 0),
         "isTestJob": bool(stored.get("is_test_job")),
         "maxTaskRetries": stored.get("max_task_retries") or 0,
+        "reuse": bool(stored.get("reuse")),
     }
 
 
@@ -80,7 +86,7 @@ def _shown(stored: Mapping[str, Any] | None, upload_url: str | None = None) -> D
 
 
 def _phases(row: Row[Any]) -> JobPhases | None:
-    """Return means and shares over the completed tasks, None before there are any."""
+    """Return means and shares over the tasks that ran, None before there are any."""
     sums = Sums.model_validate(row.spent) if row.spent else None
     if sums is None or not sums.tasks:
         return None

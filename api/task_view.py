@@ -5,10 +5,11 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from api.shapes.jobs import Attempt, Phase, Task
+from api.shapes.jobs import Attempt, Phase, Reuse, Task
 from gridloom import money
 from gridloom.ids import task_id
 from gridloom.phases import PHASES, QUEUED, seconds_of
+from gridloom.reuse import ReuseNote
 from gridloom.states import TASK_FINAL, Stage, TaskState
 from gridloom.wire import Spent
 
@@ -45,6 +46,7 @@ def task_of(row: Row[Any], template_id: str, worker: Row[Any] | None) -> Task:
         exit_code=row.exit_code,
         claim=spent.tier if spent else None,
         phases=_phases(row, spent),
+        reuse=_reuse(row),
         container_stats=_known(
             cpuSeconds=row.cpu_s,
             peakMemoryMib=row.peak_memory_mib,
@@ -83,6 +85,21 @@ def _phases(row: Row[Any], spent: Spent | None) -> list[Phase]:
     if row.received_at:
         seconds[QUEUED] = (row.received_at - row.created_at).total_seconds()
     return [Phase(name=name, seconds=seconds[name]) for name in PHASES if name in seconds]
+
+
+def _reuse(row: Row[Any]) -> Reuse | None:
+    if not row.reuse:
+        return None
+    note = ReuseNote.model_validate(row.reuse)
+    if not note.hit:
+        return Reuse(hit=False, reason=note.reason)
+    return Reuse(
+        hit=True,
+        reason=note.reason,
+        job_id=note.job_id,
+        task_id=task_id(note.job_id, Stage.APP, note.chunk),
+        saved_seconds=round(note.saved_s, 6),
+    )
 
 
 def _device(worker: Row[Any], spent: Spent | None) -> dict[str, Any]:

@@ -20,6 +20,7 @@ _SETTINGS = {
     "jobtimeout": "jobTimeout",
     "maxtaskretries": "maxTaskRetries",
     "istestjob": "isTestJob",
+    "reuse": "reuse",
 }
 _BUCKET = {"dataSourceDescriptor": "bucket", "params": {}}
 _URL_TYPE = "type.googleapis.com/bytenite.data_source.HttpDataSource"

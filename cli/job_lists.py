@@ -26,6 +26,7 @@ _TASK_SHOWN = (
     "exitCode",
     "errorMessage",
     "claim",
+    "reuse",
     "price",
     "startedAt",
     "completedAt",

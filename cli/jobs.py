@@ -33,6 +33,9 @@ Config = Annotated[
     list[str],
     typer.Option("--config", metavar="NAME=VALUE", help="A setting, e.g. task_timeout=60; may be repeated."),
 ]
+Reuse = Annotated[
+    bool, typer.Option("--reuse", help="Take results that earlier jobs of yours made of the same chunks.")
+]
 Source = Annotated[
     str, typer.Option("--input", metavar="FILE|URL", help="Data source: a file or an http(s) URL.")
 ]
@@ -65,12 +68,13 @@ _SHOWN_AFTER = (
 
 
 @job.command("create")
-def create(
+def create(  # noqa: PLR0913 (one for each option)
     context: typer.Context,
     template: Origin,
     *,
     param: Params = [],  # noqa: B006 (typer copies it)
     config: Config = [],  # noqa: B006
+    reuse: Reuse = False,
     source: Source = "",
     name: Name = "",
     as_json: AsJson = False,
@@ -80,7 +84,11 @@ def create(
     Example: gridloom job create shout-template --input notes.txt
     """
     draft = Draft(
-        origin=template, name=name, source=source, params=read_params(param), config=read_config(config)
+        origin=template,
+        name=name,
+        source=source,
+        params=read_params(param),
+        config=_settings(config, reuse=reuse),
     )
     with context.obj.client() as client:
         made = client.job(str(_made(client, draft, quiet=as_json)["id"])).raw
@@ -95,6 +103,7 @@ def run(  # noqa: PLR0913 (one for each option)
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the end; --output does so too.")] = False,
     param: Params = [],  # noqa: B006 (typer copies it)
     config: Config = [],  # noqa: B006
+    reuse: Reuse = False,
     source: Source = "",
     output: Output = None,
     name: Name = "",
@@ -110,7 +119,7 @@ def run(  # noqa: PLR0913 (one for each option)
         source=source,
         to_bucket=output is not None,
         params=read_params(param),
-        config=read_config(config),
+        config=_settings(config, reuse=reuse),
     )
     with context.obj.client(patience_s=PATIENCE_S) as client:
         job_id = str(_made(client, draft, quiet=as_json)["id"])
@@ -194,6 +203,10 @@ def download(
     Example: gridloom job download 5f2b6c1e-8c0f-4a53-9d0e-0a6c0e7c9f11 result
     """
     results(context, job_id, output=folder or Path(job_id), as_json=as_json)
+
+
+def _settings(config: list[str], *, reuse: bool) -> dict[str, Any]:
+    return read_config(config) | ({"reuse": True} if reuse else {})
 
 
 def _made(client: "Client", draft: Draft, *, quiet: bool) -> dict[str, Any]:

@@ -36,7 +36,8 @@ def task_table(tasks: Iterable[dict[str, Any]], *, wide: bool = False) -> str:
     for task in tasks:
         took = {str(it.get("name")): float(it.get("seconds") or 0.0) for it in task.get("phases") or ()}
         cells = [duration(took[name]) if name in took else "" for name in PHASES]
-        shown = (task.get("chunkNumber"), task.get("state"), task.get("retries"), task.get("claim"))
+        claim = "reused" if (task.get("reuse") or {}).get("hit") else task.get("claim")
+        shown = (task.get("chunkNumber"), task.get("state"), task.get("retries"), claim)
         rows.append([*shown, *cells, task.get("errorMessage")])
     return table(("chunk", "state", "retries", "claim", *PHASES, "error"), rows, wide=wide)
 

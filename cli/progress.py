@@ -70,6 +70,8 @@ def progress_line(job: "Job", pace: Pace) -> str:
         left_s = pace.left_s(total - done) if total is not None and total > done else None
         if left_s is not None:
             words.append(f"{left_s:.0f} s left")
+    if job.progress.reused:
+        words.append(f"{job.progress.reused} reused")
     if slots := claimed(job.phases):
         words.append(slots)
     return "  ".join(words)

@@ -15,16 +15,20 @@ _MOST_S = 1e9
 
 
 class Sums(BaseModel):
-    """Seconds by phase, and slots claimed by tier, of so many completed tasks."""
+    """Seconds by phase, and slots claimed by tier, of so many tasks that ran; `reused` are those that had no need to."""
 
     model_config = ConfigDict(frozen=True)
 
     tasks: int = 0
     seconds: dict[str, float] = {}
     claims: dict[str, int] = {}
+    reused: int = 0
 
-    def plus(self, done: Iterable[tuple[float, Spent]]) -> "Sums":
-        """Return the sums with further tasks: the seconds that each was queued, and what its worker measured."""
+    def plus(self, done: Iterable[tuple[float, Spent]], reused: int = 0) -> "Sums":
+        """Return the sums with further tasks: the seconds that each was queued, and what its worker measured.
+
+        `reused` more took an earlier result.
+        """
         tasks, seconds, claims = self.tasks, dict(self.seconds), dict(self.claims)
         for queued_s, spent in done:
             tasks += 1
@@ -32,7 +36,7 @@ class Sums(BaseModel):
                 seconds[phase] = round(seconds.get(phase, 0.0) + took_s, 6)
             if spent.tier is not None:
                 claims[spent.tier] = claims.get(spent.tier, 0) + 1
-        return Sums(tasks=tasks, seconds=seconds, claims=claims)
+        return Sums(tasks=tasks, seconds=seconds, claims=claims, reused=self.reused + reused)
 
 
 def seconds_of(spent: Spent) -> dict[str, float]:

@@ -63,6 +63,7 @@ class TemplateConfig(Folded):
     job_timeout: Seconds = None
     is_test_job: bool | None = None
     max_task_retries: Retries = None
+    reuse: bool | None = None
 
 
 class Template(Folded):

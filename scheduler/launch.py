@@ -1,6 +1,8 @@
 """Starts a job: freezes its plan and creates its first task, or its only chunk where no process is needed."""
 
+import hashlib
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -8,6 +10,7 @@ from gridloom.errors import BadState, NotFound
 from gridloom.plan import JobPlan
 from gridloom.sources import BYPASS_DATA
 from gridloom.states import JobState, Stage
+from storage.columns import AnyRow
 from storage.repositories import job_states, tasks
 
 
@@ -33,10 +36,20 @@ def launch(connection: Connection, job_id: str, plan: JobPlan) -> None:
     values = {"plan": plan.model_dump(mode="json"), "deadline_at": deadline} | planned
     first = {"job_id": job_id, "chunk": 0, "not_before": planned.get("started_at")}
     if plan.partitioner.passthrough and plan.source.descriptor in {"file", "bypass"}:
-        size = int((row.upload or {}).get("size", 0)) if plan.source.blob_key else len(BYPASS_DATA)
-        chunk = {"chunk_key": plan.source.blob_key, "chunk_offset": 0, "chunk_size": size}
-        tasks.insert_new(connection, [first | chunk | {"stage": Stage.APP}])
+        tasks.insert_new(connection, [first | _only_chunk(row, plan) | {"stage": Stage.APP}])
         job_states.advance(connection, job_id, JobState.PARTITIONED, chunks=1, total=1, **values)
         return
     tasks.insert_new(connection, [first | {"stage": Stage.PARTITION}])
     job_states.advance(connection, job_id, JobState.STARTED, **values)
+
+
+def _only_chunk(row: AnyRow, plan: JobPlan) -> dict[str, Any]:
+    upload: dict[str, Any] = {"size": len(BYPASS_DATA), "sha256": hashlib.sha256(BYPASS_DATA).hexdigest()}
+    if plan.source.blob_key:
+        upload = row.upload or {}
+    return {
+        "chunk_key": plan.source.blob_key,
+        "chunk_offset": 0,
+        "chunk_size": int(upload.get("size", 0)),
+        "chunk_sha256": upload.get("sha256"),
+    }

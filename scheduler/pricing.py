@@ -22,11 +22,16 @@ def of_results(
 ) -> dict[int, int]:
     """Return the price of each completed app task by its chunk; all were run by one worker.
 
-    `app_needs` are those of the job's plan, `rows` the tasks as `tasks.locked` returns them.
+    One that took an earlier result costs nothing. `app_needs` are those of the job's plan, `rows` the tasks as `tasks.locked` returns them.
     """
     machine = workers.capacity(connection, rows[done[0].chunk].worker_id)
     hourly = card.hourly(Needs.model_validate(app_needs), machine)
-    return {it.chunk: price_of(_ran(it, rows[it.chunk]), hourly) for it in done}
+    return {it.chunk: 0 if reused(it) else price_of(_ran(it, rows[it.chunk]), hourly) for it in done}
+
+
+def reused(result: AttemptResult) -> bool:
+    """Tell whether an attempt ran nothing, since it took an earlier result."""
+    return result.reuse is not None and result.reuse.hit
 
 
 def _ran(result: AttemptResult, row: AnyRow) -> timedelta:

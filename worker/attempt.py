@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from gridloom.logs import LogLine
+from gridloom.reuse import ReuseNote
 from gridloom.settings import Settings
 from gridloom.sources import SourceSpec
 from gridloom.states import Stage
@@ -20,6 +21,7 @@ from worker.leases import Lease
 from worker.live_logs import LiveLogs
 from worker.pool.bundle_slot import BundleSlot
 from worker.pool.metrics import Metrics
+from worker.reuse import EarlierResults
 from worker.runners.protocol import Ended
 from worker.scratch import Scratch
 from worker.scrub import Scrubber
@@ -98,6 +100,8 @@ class Attempt:
     files: list[ResultFile] = field(default_factory=list)
     payloads: list[bytes] = field(default_factory=list)
     total: int | None = None
+    reuse: ReuseNote | None = None  #: whether it took an earlier result, and why
+    earlier: EarlierResults | None = None  #: of the bundle, where its job wants them
     trouble: Exception | None = None  #: what a step's own thread ran into while the script ran
 
     @property
@@ -129,7 +133,10 @@ class Attempt:
     def spent(self) -> Spent:
         """Return where the attempt's time went, and how and where it ran."""
         ended = self.ended
-        return self.slot.spent().model_copy(
+        where = self.slot.spent()
+        if self.reuse and self.reuse.hit:
+            where = Spent(image=where.image)
+        return where.model_copy(
             update={
                 **{f"{phase}_s": seconds for phase, seconds in self.phases.items()},
                 "received_bytes": ended.received_bytes if ended else None,

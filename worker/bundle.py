@@ -18,6 +18,7 @@ from worker.leases import Lease, LeaseBook
 from worker.ledger import Ledger
 from worker.pool.bundle_slot import BundleSlot
 from worker.pool.warm_pool import WarmPool
+from worker.reuse import EarlierResults
 from worker.runner import failed, failure_of, is_passthrough, run_attempt, steps_for
 from worker.runners.protocol import Runner
 from worker.scrub import Scrubber
@@ -107,6 +108,7 @@ class Bundles:
                 for lease in leases:
                     self._committer.add(failed(lease, failure))
                 return
+            earlier = EarlierResults(self._shop.control, leases) if work.reuse else None
             scrubber = Scrubber(work.env[name] for name in work.secret_names)
             for number, (claimed, lease) in enumerate(zip(reply.claimed, leases, strict=True), 1):
                 if self._draining.is_set():
@@ -121,6 +123,7 @@ class Bundles:
                     code=code,
                     inline=_inline(claimed, tail),
                     rest=len(leases) - number,
+                    earlier=earlier,
                     started_at=datetime.now(UTC),
                 )
                 outcome = run_attempt(attempt, steps_for(lease.stage, work))

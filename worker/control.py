@@ -33,6 +33,7 @@ from gridloom.wire import (
     WarmReply,
     WarmRequest,
 )
+from gridloom.wire_reuse import ReuseReply, ReuseRequest
 
 log = structlog.get_logger()
 
@@ -139,6 +140,10 @@ class ControlPlane:
     def warm(self, request: WarmRequest, wanted: Wanted) -> WarmReply:
         """Ask what a job that was just submitted will run."""
         return WarmReply.model_validate_json(self._call("POST", "/warm", wanted, model=request).content)
+
+    def reuse(self, request: ReuseRequest, wanted: Wanted) -> ReuseReply:
+        """Ask for earlier results of tasks that the worker holds."""
+        return ReuseReply.model_validate_json(self._call("POST", "/reuse", wanted, model=request).content)
 
     def cache(self, scope: str, wanted: Wanted) -> CacheReply:
         """Ask what was uploaded into an owner's cache or the shared one."""

@@ -2,6 +2,7 @@
 
 import errno
 import time
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 import structlog
@@ -29,6 +30,7 @@ from worker.steps.inputs import Inputs
 from worker.steps.outputs import Outputs
 from worker.steps.passthrough import OutputsAsTheyAre, SourceAsChunks
 from worker.steps.results import Results
+from worker.steps.reused import EarlierResult
 from worker.steps.script import Script
 from worker.steps.slot import Image, Place
 from worker.steps.source import Source
@@ -44,10 +46,10 @@ def is_passthrough(work: Work) -> bool:
     return work.component.name == "passthrough" and not work.component.owner_id
 
 
-def steps_for(stage: Stage, work: Work) -> list[Step]:
+def steps_for(stage: Stage, work: Work) -> Iterable[Step]:
     """Return the steps of an attempt, in order; their cleanup runs in reverse."""
     if stage is Stage.APP:
-        return [Image(), Place(), Folders(), Caches(), Chunk(), Script(), Results()]
+        return _app_steps(work)
     if stage is Stage.PARTITION:
         if is_passthrough(work):
             return [Folders(), Source(), SourceAsChunks()]
@@ -59,7 +61,18 @@ def steps_for(stage: Stage, work: Work) -> list[Step]:
     return [Image(), Place(), Folders(), Caches(), Inputs(), Script(), Outputs()]
 
 
-def run_attempt(attempt: Attempt, steps: list[Step]) -> Outcome | None:
+def _app_steps(work: Work) -> Iterator[Step]:
+    yield Image()
+    if work.reuse:
+        earlier = EarlierResult()
+        yield earlier
+        if earlier.taken:
+            yield Results()
+            return
+    yield from (Place(), Folders(), Caches(), Chunk(), Script(), Results())
+
+
+def run_attempt(attempt: Attempt, steps: Iterable[Step]) -> Outcome | None:
     """Run the steps; returns the outcome, or None when nothing may be committed: the lease ended meanwhile."""
     failure: AttemptFailed | None = None
     entered: list[Step] = []
@@ -144,6 +157,7 @@ def _outcome(attempt: Attempt, failure: AttemptFailed | None, spent: Spent) -> O
         peak_memory_mib=ended.peak_memory_mib if ended else 0.0,
         files=() if failure else tuple(attempt.files),
         total=None if failure else attempt.total,
+        reuse=attempt.reuse,
         spent=spent,
     )
     payloads = () if failure else tuple(attempt.payloads)

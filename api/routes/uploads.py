@@ -1,7 +1,8 @@
 """/files/upload: where bytes of `file` sources and caches are put, with a signed link and no other credential."""
 
+import hashlib
 import secrets
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -105,23 +106,29 @@ def _store(request: Request, context: Context, job_id: str, read: Callable[[], b
     try:
         if earlier:
             context.store.delete(earlier)
-        name, size = _put(request, context, key, iter(read, b""))
-        context.writer.run(lambda connection: _finish(connection, job_id, key, name, size))
+        name, stored = _put(request, context, key, iter(read, b""))
+        context.writer.run(lambda connection: _finish(connection, job_id, name, stored))
     except BaseException:
         context.store.delete(key)
         raise
 
 
-def _put(request: Request, context: Context, key: str, body: Iterator[bytes]) -> tuple[str, int]:
-    """Store the body and return the file's proposed name and its size."""
+def _put(request: Request, context: Context, key: str, body: Iterator[bytes]) -> tuple[str, dict[str, Any]]:
+    """Store the body and return the file's proposed name, and what the job keeps of it: key, size and digest."""
     limit = context.settings.max_upload_mib * _MIB
     name = disposition_name(request.headers.get("content-disposition", ""))
     content_type = request.headers.get("content-type", "")
-    if not _is_form(content_type):
-        return name, context.store.put_stream(key, body, limit).size
-    part = FilePart(content_type)
-    stored = context.store.put_stream(key, part.unpack(body), limit)
-    return name or part.name, stored.size
+    part = FilePart(content_type) if _is_form(content_type) else None
+    digest = hashlib.sha256()
+    file = _digested(part.unpack(body) if part else body, digest)
+    size = context.store.put_stream(key, file, limit).size
+    return name or (part.name if part else ""), {"key": key, "size": size, "sha256": digest.hexdigest()}
+
+
+def _digested(body: Iterable[bytes], digest: "hashlib._Hash") -> Iterator[bytes]:
+    for data in body:
+        digest.update(data)
+        yield data
 
 
 def _is_form(content_type: str) -> bool:
@@ -138,10 +145,10 @@ def _begin(connection: Connection, job_id: str) -> tuple[str, str | None]:
     return key, (job.upload or {}).get("key")
 
 
-def _finish(connection: Connection, job_id: str, key: str, name: str, size: int) -> None:
+def _finish(connection: Connection, job_id: str, name: str, stored: dict[str, Any]) -> None:
     job = jobs.draft(connection, job_id)
-    if (job.upload or {}).get("key") != key:
+    if (job.upload or {}).get("key") != stored["key"]:
         raise BadState(f"another upload for job {job_id} began meanwhile")
     proposed = name or str((job.data_source or {}).get("params", {}).get("name") or "")
-    upload = {"key": key, "name": safe_file_name(proposed), "size": size, "confirmed": False}
+    upload = stored | {"name": safe_file_name(proposed), "confirmed": False}
     jobs.change(connection, job_id, upload=upload)

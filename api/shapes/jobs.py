@@ -50,7 +50,7 @@ class Priority(StrEnum):
 
 
 class JobConfig(Shape):
-    """Execution settings; members that are not given stay as they are."""
+    """Execution settings; members that are not given stay as they are. `reuse` is not in the published shape."""
 
     task_timeout: Seconds = None
     job_timeout: Seconds = None
@@ -58,6 +58,7 @@ class JobConfig(Shape):
     max_task_retries: Annotated[
         Annotated[int, Field(ge=0, le=_MOST_RETRIES)] | None, BeforeValidator(_blank_is_none)
     ] = None
+    reuse: Annotated[bool | None, BeforeValidator(_blank_is_none)] = None
 
 
 class RunRequest(JobConfig):
@@ -141,15 +142,17 @@ class NameRequest(Shape):
 
 
 class Progress(Shape):
-    """How many of a job's tasks are done; `total` is known once the partitioner has ended."""
+    """How many of a job's tasks are done, of those how many by an earlier result; `total` is known once the
+    partitioner has ended."""
 
     completed: int
     total: int | None = None
     rate_per_second: float | None = None
+    reused: int = 0
 
 
 class JobPhases(Shape):
-    """Where the time of a job's completed tasks went: mean seconds by phase, and which share of them claimed a slot
+    """Where the time of a job's tasks that ran went: mean seconds by phase, and which share of them claimed a slot
     that was warm, generic or cold."""
 
     tasks: int
@@ -269,8 +272,20 @@ class Attempt(Shape):
     device_info: dict[str, Any]
 
 
+class Reuse(Shape):
+    """Whether a task took an earlier result instead of running, and why (not); `task_id` is the one that it is from,
+    and `saved_seconds` how long that one ran."""
+
+    hit: bool
+    reason: str
+    job_id: str | None = None
+    task_id: str | None = None
+    saved_seconds: float | None = None
+
+
 class Task(Shape):
-    """One task; `exit_code`, `claim`, `phases` and `attempts` (null in lists) are not in the published shape."""
+    """One task; `exit_code`, `claim`, `phases`, `reuse` and `attempts` (null in lists) are not in the published
+    shape."""
 
     id: str
     job_id: str
@@ -290,6 +305,7 @@ class Task(Shape):
     exit_code: int | None
     claim: Tier | None
     phases: list[Phase]
+    reuse: Reuse | None = None
     attempts: list[Attempt] | None = None
     container_stats: dict[str, Any]
     network_stats: dict[str, Any]

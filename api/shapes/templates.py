@@ -23,6 +23,7 @@ class TemplateConfig(Shape):
     job_timeout: float | None = None
     is_test_job: bool | None = None
     max_task_retries: int | None = None
+    reuse: bool | None = None
 
 
 class Template(Shape):

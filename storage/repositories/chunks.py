@@ -35,6 +35,7 @@ def reset(connection: Connection, job_id: str, rows: Sequence[dict[str, Any]]) -
             not_before=None,
             results=None,
             spent=None,
+            reuse=None,
             price=None,
             chunk_key=bindparam("key"),
             chunk_offset=bindparam("offset"),

@@ -73,6 +73,9 @@ FIELDS: dict[str, FilterField] = {
     "config.is_test_job": FilterField(
         column=func.coalesce(member_truth(jobs.c.config, ["is_test_job"]), False), kind=Kind.TRUTH
     ),
+    "config.reuse": FilterField(
+        column=func.coalesce(member_truth(jobs.c.config, ["reuse"]), False), kind=Kind.TRUTH
+    ),
     "data_source.data_source_descriptor": _descriptor(jobs.c.data_source),
     "data_destination.data_source_descriptor": _descriptor(jobs.c.data_destination),
     "params": FilterField(column=jobs.c.params, kind=Kind.JSON),

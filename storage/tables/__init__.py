@@ -17,7 +17,7 @@ from storage.tables.accounts import (
 )
 from storage.tables.base import metadata
 from storage.tables.components import cache_files, cache_scopes, components, stale_blobs, templates
-from storage.tables.jobs import attempts, image_pins, jobs, log_segments, outputs, tasks
+from storage.tables.jobs import attempts, image_pins, jobs, log_segments, outputs, reusable_results, tasks
 from storage.tables.requests import idempotency_keys
 from storage.tables.wallet import balances, coupons, entries, reservations, transactions
 from storage.tables.workers import locks, worker_metrics, workers
@@ -46,6 +46,7 @@ __all__ = [
     "one_time_codes",
     "outputs",
     "reservations",
+    "reusable_results",
     "secrets",
     "sessions",
     "stale_blobs",

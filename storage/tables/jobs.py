@@ -32,11 +32,12 @@ jobs = Table(
     Column("params", Json, nullable=False),  # {partitioner, app, assembler, …}
     Column("data_source", Json),
     Column("data_destination", Json),
-    Column("config", Json, nullable=False),  # {task_timeout_s, job_timeout_s, max_task_retries, is_test_job}
+    # {task_timeout_s, job_timeout_s, max_task_retries, is_test_job, reuse}
+    Column("config", Json, nullable=False),
     Column("priority", Integer, nullable=False, server_default="0"),
     Column("start_at", Instant),  # run starts nothing before
     Column("regions", Json),  # kept and shown; one fabric has no regions
-    Column("upload", Json),  # file source: {key, name, size, confirmed}
+    Column("upload", Json),  # file source: {key, name, size, sha256, confirmed}
     Column("plan", Json),  # gridloom.plan.JobPlan, frozen by run
     Column("state", String(32), nullable=False),
     Column("state_times", Json, nullable=False),  # state: RFC 3339
@@ -48,7 +49,8 @@ jobs = Table(
     # For display and bundle sizes only; what may happen next is asked of the tasks' rows.
     Column("chunks", Integer, nullable=False, server_default="0"),
     Column("completed", Integer, nullable=False, server_default="0"),
-    Column("busy_s", Float, nullable=False, server_default="0"),  # sum of the completed tasks' run times
+    # sum of the run times behind the completed tasks' results
+    Column("busy_s", Float, nullable=False, server_default="0"),
     Column(
         "price", BigInteger, nullable=False, server_default="0"
     ),  # 1e-8 chips; sum of its app tasks' prices
@@ -198,6 +200,18 @@ log_segments = Table(
         sqlite_where=text("ends_run = 1"),
         postgresql_where=text("ends_run"),
     ),
+)
+
+reusable_results = Table(
+    "reusable_results",  # of the same bytes one completed task a job, while its result is kept
+    metadata,
+    # Together they lead from an owner's bytes to the newest job that has a result of them.
+    Column("owner_id", String(36), primary_key=True),
+    Column("sha256", String(64), primary_key=True),
+    Column("submitted_at", Instant, primary_key=True),
+    Column("job_id", ForeignKey("jobs.id"), primary_key=True),
+    Column("chunk", Integer, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 outputs = Table(

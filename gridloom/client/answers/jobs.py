@@ -9,6 +9,7 @@ from gridloom.client.answers.base import (
     Json,
     Member,
     chips,
+    flag,
     free,
     many,
     mapping,
@@ -23,11 +24,13 @@ from gridloom.states import JOB_FINAL, JobState, Stage
 
 
 class Progress(Answer):
-    """How many of a job's tasks are done; `total` is known once the partitioner has ended."""
+    """How many of a job's tasks are done, of those how many by an earlier result; `total` is known once the
+    partitioner has ended."""
 
     completed = whole()
     total = Member(int, None)
     rate_per_second = Member(float, None)
+    reused = whole()
 
 
 class PhaseMeans(Answer):
@@ -92,6 +95,16 @@ class PhaseTime(Answer):
     seconds = number()
 
 
+class Reuse(Answer):
+    """Whether a task took an earlier result instead of running, and why (not)."""
+
+    hit = flag()
+    reason = text()
+    job_id = text()
+    task_id = text()
+    saved_s = number("savedSeconds")
+
+
 class Task(Answer):
     """One task; states are those of `gridloom.states.TaskState`, or newer ones."""
 
@@ -110,6 +123,7 @@ class Task(Answer):
     exit_code = Member(int, None)
     claim = text()
     phases = many(PhaseTime)
+    reuse = one(Reuse)
     container_stats = free()
     network_stats = free()
     device_info = free()

@@ -22,6 +22,7 @@ def upgrade() -> None:
         _create_image_pins,
         _create_log_segments,
         _create_outputs,
+        _create_reusable_results,
         _create_tasks,
         _index_jobs,
     ):
@@ -32,6 +33,7 @@ def downgrade() -> None:
     """Drop the tables."""
     for table in (
         "tasks",
+        "reusable_results",
         "outputs",
         "log_segments",
         "image_pins",
@@ -168,6 +170,22 @@ def _create_outputs() -> None:
         sa.Column("offset", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_outputs_job_id")),
         sa.PrimaryKeyConstraint("job_id", "epoch", "path", name=op.f("pk_outputs")),
+        sqlite_with_rowid=False,
+    )
+
+
+def _create_reusable_results() -> None:
+    op.create_table(
+        "reusable_results",
+        sa.Column("owner_id", sa.String(length=36), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("submitted_at", Instant(), nullable=False),
+        sa.Column("job_id", sa.String(length=36), nullable=False),
+        sa.Column("chunk", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_reusable_results_job_id")),
+        sa.PrimaryKeyConstraint(
+            "owner_id", "sha256", "submitted_at", "job_id", name=op.f("pk_reusable_results")
+        ),
         sqlite_with_rowid=False,
     )
 
