@@ -23,6 +23,7 @@ NAMES = (
     "calls",
     "log_search",
     "lists",
+    "data_path",
     "help",
 )
 
