@@ -1,7 +1,6 @@
 """A look at a data source before a job uses it: is it there, what is it called, how large is it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic.alias_generators import to_camel
@@ -9,22 +8,13 @@ from pydantic.alias_generators import to_camel
 from gridloom.errors import AttemptFailed, BadInput
 from gridloom.net_guard import PrivateHosts
 from gridloom.sources import BYPASS_DATA
+from storage.buckets.bucket import ObjectInfo
 from storage.descriptors import Descriptor
+from storage.probing import Files, Found, Outcome
 from storage.sources import bypass, url
 from storage.sources.catalog import check_fetchable, check_source
 
 _PATIENCE = url.Conditions(connect_s=5, read_s=10, total_s=15)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """A source as it looks now; `size` in bytes, None when its server doesn't tell."""
-
-    name: str
-    path: str
-    size: int | None
-    properties: dict[str, str] = field(default_factory=dict)
-    url: str = ""
 
 
 Probe = Callable[[Mapping[str, Any], PrivateHosts], Found]
@@ -38,7 +28,15 @@ def _look_at_url(params: Mapping[str, Any], allow: PrivateHosts) -> Found:
     except AttemptFailed as error:
         raise BadInput(error.message, field="dataSource.params.url") from error
     properties = {to_camel(name.lower().replace("-", "_")): value for name, value in info.headers.items()}
-    return Found(name=info.name, path=info.url, size=info.size, properties=properties, url=info.url)
+    return Found(
+        name=info.name,
+        path=info.url,
+        size=info.size,
+        properties=properties,
+        url=info.url,
+        files=_one_file(info.name, info.size),
+        outcome=Outcome(permissions={"read": True}),
+    )
 
 
 def _look_at_file(params: Mapping[str, Any], _allow: PrivateHosts) -> Found:
@@ -48,7 +46,14 @@ def _look_at_file(params: Mapping[str, Any], _allow: PrivateHosts) -> Found:
 
 
 def _look_at_bypass(_params: Mapping[str, Any], _allow: PrivateHosts) -> Found:
-    return Found(name=bypass.FILE_NAME, path=bypass.FILE_NAME, size=len(BYPASS_DATA))
+    size = len(BYPASS_DATA)
+    return Found(
+        name=bypass.FILE_NAME, path=bypass.FILE_NAME, size=size, files=_one_file(bypass.FILE_NAME, size)
+    )
+
+
+def _one_file(name: str, size: int | None) -> Files:
+    return Files(files=(ObjectInfo(key=name, size=size or 0, etag=""),))
 
 
 PROBES: dict[Descriptor, Probe] = {
@@ -59,7 +64,7 @@ PROBES: dict[Descriptor, Probe] = {
 
 
 def probe_source(descriptor: str, params: Mapping[str, Any], allow: PrivateHosts) -> Found:
-    """Look at a source; that of a url takes up to 15 s.
+    """Look at a source that is in no bucket; that of a url takes up to 15 s.
 
     Raises:
         BadInput: when its params can't be right, it can't be had, or this version doesn't fetch its kind.
