@@ -13,7 +13,7 @@ from gridloom.schemas import check_params
 from gridloom.sources import SourceSpec
 from gridloom.tags import parse_tag
 from gridloom.wire import ComponentRef
-from storage.destinations.catalog import check_deliverable
+from storage.destinations.catalog import check_destination_kind
 from storage.repositories import components
 from storage.repositories.components import ComponentRow
 from storage.sources.catalog import check_fetchable
@@ -79,7 +79,7 @@ def make_plan(job: Row[Any], config: Mapping[str, Any], blocks: Blocks) -> JobPl
     if not job.data_destination:
         raise BadInput(f"job {job.id} has no data destination", field="dataDestination")
     destination = job.data_destination
-    check_deliverable(destination["dataSourceDescriptor"])
+    check_destination_kind(destination["dataSourceDescriptor"])
     return JobPlan(
         **{role: _stage(role, getattr(blocks, role), job.params) for role in ROLES},
         source=_source(job),

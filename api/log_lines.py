@@ -57,7 +57,9 @@ def event(job_id: str, line: StoredLine) -> Members:
 
 def by_stage(job_id: str, lines: Iterable[StoredLine]) -> Members:
     """Return the members of a `LogsResponse` that hold lines."""
-    stages: dict[Stage, list[Members]] = {Stage.PARTITION: [], Stage.ASSEMBLE: []}
+    # The published answer has no place of its own for the delivery, which goes on where the assembler ended.
+    end: list[Members] = []
+    stages: dict[Stage, list[Members]] = {Stage.PARTITION: [], Stage.ASSEMBLE: end, Stage.DELIVER: end}
     tasks: dict[int, list[Members]] = {}
     for line in lines:
         if line.stage is Stage.APP:

@@ -22,6 +22,7 @@ from gridloom.wire import (
     HeartbeatReply,
     HeartbeatRequest,
     LogsRequest,
+    OutputsPage,
     OutputsRequest,
     PinReply,
     PinRequest,
@@ -123,6 +124,11 @@ class ControlPlane:
     def outputs(self, request: OutputsRequest, wanted: Wanted) -> None:
         """Register stored output files."""
         self._call("POST", "/outputs", wanted, model=request)
+
+    def output_page(self, job_id: str, attempt: int, after: str, wanted: Wanted) -> OutputsPage:
+        """Return a page of the output that an attempt is to deliver, from behind the path `after`."""
+        query = {"job_id": job_id, "attempt": str(attempt), "after": after}
+        return OutputsPage.model_validate_json(self._call("GET", "/outputs", wanted, query=query).content)
 
     def phase(self, request: StageRequest, wanted: Wanted) -> None:
         """Say that a stage's own process starts now."""

@@ -63,6 +63,12 @@ class OutputCapture:
                 part = data[place : place + PIECE_BYTES]
                 self._to_tail(Piece(now, name, part, part.count(b"\n")))
 
+    def say(self, text: str) -> None:
+        """Take a line of the fabric's own."""
+        with self._lock:
+            line = LogLine(ts=datetime.now(UTC), stream="fabric", text=text, level=LogLevel.INFO)
+            self._ready.append(line)
+
     def drain(self) -> list[LogLine]:
         """Take the lines that are ready; thread-safe. Past the head's bound the rest is ready only at the end."""
         with self._lock:

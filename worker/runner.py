@@ -18,6 +18,7 @@ from gridloom.errors import (
     StoreUnavailable,
 )
 from gridloom.logs import LogLevel, LogLine
+from gridloom.plan import DELIVERY
 from gridloom.states import EndReason, Stage
 from gridloom.wire import AttemptResult, Spent, Work
 from worker.attempt import Attempt, Outcome, Step
@@ -25,6 +26,7 @@ from worker.leases import Lease
 from worker.steps.caches import Caches
 from worker.steps.chunk import Chunk
 from worker.steps.chunks import Chunks, FinishChunks
+from worker.steps.deliver import Deliver
 from worker.steps.folders import Folders
 from worker.steps.inputs import Inputs
 from worker.steps.outputs import Outputs
@@ -39,11 +41,12 @@ log = structlog.get_logger()
 
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 _MESSAGE_CHARS = 2000
+_PROCESSLESS = frozenset({"passthrough", DELIVERY.component.name})
 
 
 def is_passthrough(work: Work) -> bool:
-    """Tell whether the fabric itself does the work and no process starts: a built-in component of that name."""
-    return work.component.name == "passthrough" and not work.component.owner_id
+    """Tell whether the fabric itself does the work and no process starts: a built-in component of such a name."""
+    return work.component.name in _PROCESSLESS and not work.component.owner_id
 
 
 def steps_for(stage: Stage, work: Work) -> Iterable[Step]:
@@ -56,6 +59,8 @@ def steps_for(stage: Stage, work: Work) -> Iterable[Step]:
         chunks = Chunks()
         steps: list[Step] = [Image(), Place(), Folders(), Caches(), Source()]
         return [*steps, chunks, Script(), FinishChunks(chunks)]
+    if stage is Stage.DELIVER:
+        return [Folders(), Deliver()]
     if is_passthrough(work):
         return [OutputsAsTheyAre()]
     return [Image(), Place(), Folders(), Caches(), Inputs(), Script(), Outputs()]

@@ -31,6 +31,8 @@ from gridloom.wire import (
     HeartbeatRequest,
     Hold,
     LogsRequest,
+    OutputFile,
+    OutputsPage,
     OutputsRequest,
     PinReply,
     PinRequest,
@@ -46,7 +48,7 @@ from gridloom.wire import (
     Work,
 )
 from scheduler import claims, fanout, outcomes, strays, warming
-from storage.repositories import assembly, logs, tasks, worker_metrics, workers
+from storage.repositories import assembly, logs, outputs, tasks, worker_metrics, workers
 
 log = structlog.get_logger()
 router = APIRouter(prefix="/internal/v1", include_in_schema=False)
@@ -198,6 +200,18 @@ def add_outputs(request: OutputsRequest, context: ContextDep, worker_id: WorkerD
         assembly.add_outputs(connection, request.job_id, request.attempt, rows)
 
     context.writer.run(work)
+
+
+@router.get("/outputs")
+def output_page(
+    job_id: str, attempt: int, context: ContextDep, worker_id: WorkerDep, after: str = ""
+) -> OutputsPage:
+    """Return a page of a job's output to the worker that delivers it."""
+    with context.database.read() as connection:
+        _must_hold(connection, worker_id, job_id, Stage.DELIVER, attempt)
+        rows = outputs.delivered(connection, job_id, limit=_RESULTS_PAGE + 1, after=after)
+    files = (OutputFile(path=it.path, size=it.size, key=it.key, offset=it.offset) for it in rows)
+    return OutputsPage(files=tuple(files)[:_RESULTS_PAGE], more=len(rows) > _RESULTS_PAGE)
 
 
 @router.post("/phase", status_code=204)

@@ -13,7 +13,7 @@ from api.source_trees import tree_of
 from gridloom.errors import BadInput
 from gridloom.net_guard import PrivateHosts
 from storage.bucket_params import BucketParams
-from storage.destinations.catalog import check_deliverable, check_destination
+from storage.destinations.catalog import check_destination
 from storage.destinations.probes import probe_bucket
 from storage.probing import Found, Look
 from storage.repositories.inline_credentials import End
@@ -68,7 +68,6 @@ def _look(body: TestDataSourceRequest, context: Context, account_id: str) -> Fou
             return probe_objects(params, look, allow)
         case None, DataSource() as destination:
             check_destination(destination.data_source_descriptor, destination.params, allow)
-            check_deliverable(destination.data_source_descriptor)
             if not is_bucket(destination.data_source_descriptor):
                 return Found(name="", path="", size=None)
             params = _opened(context, account_id, "data_destination", destination, allow)

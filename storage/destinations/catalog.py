@@ -1,14 +1,13 @@
-"""Every kind of destination: what its params must look like, and which this version serves."""
+"""Every kind of destination, and what its params must look like."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from gridloom.errors import BadInput
+from gridloom.destinations import DestinationSpec
 from gridloom.net_guard import PrivateHosts
 from storage.bucket_params import parse_bucket_params
 from storage.descriptors import DESTINATIONS, S3_KINDS, Descriptor, known_descriptor
 
-DELIVERED = (Descriptor.BUCKET, Descriptor.BYPASS)  #: the kinds built into this version
 _FIELD = "dataDestination"
 
 
@@ -32,14 +31,11 @@ def check_destination(descriptor: str, params: Mapping[str, Any], allow: Private
         parse_bucket_params(kind, params, _FIELD, allow)
 
 
-def check_deliverable(descriptor: str) -> None:
-    """Check that this version can deliver to a kind of destination.
+def bucket_folder(destination: DestinationSpec, allow: PrivateHosts) -> tuple[str, bool]:
+    """Return the folder in a bucket that a destination of an S3 kind names, and whether files there may be replaced.
 
     Raises:
-        BadInput: naming the field.
+        BadInput: naming the member that can't be right.
     """
-    if check_destination_kind(descriptor) not in DELIVERED:
-        raise BadInput(
-            f"destination {descriptor!r} is not built into this version; use {', '.join(DELIVERED)}",
-            field=f"{_FIELD}.dataSourceDescriptor",
-        )
+    found = parse_bucket_params(Descriptor(destination.descriptor), destination.params, _FIELD, allow)
+    return found.names[0], found.overwrite

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from storage.tables import outputs
+from storage.tables import jobs, outputs
 
 
 def count(connection: Connection, job_id: str, epoch: int) -> int:
@@ -25,6 +25,12 @@ def page(
         .offset(offset)
     )
     return list(connection.execute(statement))
+
+
+def delivered(connection: Connection, job_id: str, *, limit: int, after: str = "") -> list[Row[Any]]:
+    """Return files of the output that counts, in the order of their paths, from the one that follows `after`."""
+    epoch = connection.execute(select(jobs.c.output_epoch).where(jobs.c.id == job_id)).scalar()
+    return [] if epoch is None else page(connection, job_id, epoch, limit=limit, after=after)
 
 
 def find(connection: Connection, job_id: str, epoch: int, path: str) -> Row[Any] | None:

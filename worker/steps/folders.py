@@ -7,6 +7,7 @@ from worker.collect import remove_tree
 LAYOUT: dict[Stage, dict[str, tuple[str, ...]]] = {
     Stage.PARTITION: {"source": ("SOURCE_DIR",), "chunks": ("CHUNKS_DIR",)},
     Stage.APP: {"task": ("TASK_DIR",), "results": ("TASK_RESULTS_DIR",)},
+    Stage.DELIVER: {},
     Stage.ASSEMBLE: {"results": ("TASK_RESULTS_DIR", "RESULTS_DIR"), "output": ("OUTPUT_DIR",)},
 }
 
