@@ -1,34 +1,21 @@
 """A bucket as the rest of the fabric sees it: objects in and out, whichever client moves their bytes."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from types import MappingProxyType
+from urllib.parse import quote
 
 from gridloom.buckets import BucketPlace
 from gridloom.net_guard import PrivateHosts
+from storage.buckets import downloads, listing, uploads
+from storage.buckets.access import Access
+from storage.buckets.failures import Failure, explained
+from storage.buckets.objects import FolderPage, Label, ObjectInfo, Progress, no_progress
+from storage.buckets.session import Session
 
-Progress = Callable[[int], None]  #: takes the bytes moved since the last call, may raise to stop
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObjectInfo:
-    """An object of a bucket; `size` in bytes, `etag` without quotes."""
-
-    key: str
-    size: int
-    etag: str
-    modified_at: datetime | None = None
-    content_type: str = ""
-    metadata: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FolderPage:
-    """One page of a folder's entries; `after` is where the next page begins, "" at the end."""
-
-    folders: tuple[str, ...]
-    objects: tuple[ObjectInfo, ...]
-    after: str
+__all__ = ["Bucket", "FolderPage", "ObjectInfo", "Progress"]
+_LONGEST_LINK_S = 7 * 24 * 3600  # of SigV4
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Bucket:
@@ -40,30 +27,58 @@ class Bucket:
     """
 
     def __init__(
-        self, place: BucketPlace, allow: PrivateHosts, *, ambient: bool = False, transfers: int = 16
+        self,
+        place: BucketPlace,
+        allow: PrivateHosts,
+        *,
+        ambient: bool = False,
+        trusted: bool = False,
+        transfers: int = 16,
     ) -> None:
         """Make no call yet; with `ambient` a place without keys is asked with those that AWS's variables and roles
-        give."""
+        give, with `trusted` its address is not judged; `transfers` ranges or parts move at once."""
+        self.place = place
+        self._session = Session(
+            Access(place=place, allow=allow, ambient=ambient, trusted=trusted, transfers=transfers)
+        )
 
     def look(self, key: str) -> ObjectInfo:
         """Return what HEAD says of an object."""
+        with explained(self.place, "read", key):
+            return listing.look(self._session, key)
 
     def list(self, prefix: str = "", *, after: str = "") -> Iterator[ObjectInfo]:
-        """Yield the objects whose keys start with `prefix`, in the order of their keys' bytes, from behind `after`."""
+        """Yield the objects whose keys start with `prefix`, from behind the key `after`, in the server's order, which
+        is that of the keys' bytes at Amazon, Google and most others."""
+        with explained(self.place, "list"):
+            yield from listing.list_objects(self._session, prefix, after)
 
     def folder(self, prefix: str = "", *, after: str = "", limit: int = 1000) -> FolderPage:
         """Return a page of what lies directly below a prefix that ends in "/" or is empty."""
+        with explained(self.place, "list"):
+            return listing.folder_page(self._session, prefix, after, limit)
 
     def read(self, key: str, offset: int = 0, length: int | None = None, *, etag: str = "") -> bytes:
-        """Return bytes; ObjectChanged when the object does not have this ETag."""
+        """Return bytes, fewer or none at the object's end; ObjectChanged when it does not have this ETag."""
+        return b"".join(self.stream(key, offset, length, etag=etag))
 
     def stream(
         self, key: str, offset: int = 0, length: int | None = None, *, etag: str = "", block: int = 1 << 20
     ) -> Iterator[bytes]:
         """Return an iterator over bytes; ObjectMissing and ObjectChanged come from this call."""
+        blocks = self._blocks(key, offset, length, etag, block)
+        first = next(blocks, b"")
+        return chain((first,), blocks) if first else iter(())
 
     def download(
-        self, key: str, fd: int, size: int, *, offset: int = 0, etag: str = "", on_progress: Progress = ...
+        self,
+        key: str,
+        fd: int,
+        size: int,
+        *,
+        offset: int = 0,
+        etag: str = "",
+        on_progress: Progress = no_progress,
     ) -> None:
         """Write `size` bytes of an object to an open file, from its start, in ranges at a time where that is worth it.
 
@@ -71,6 +86,11 @@ class Bucket:
             ObjectChanged: when the object does not have this ETag, or ends early.
             OSError: when the file can't be written.
         """
+        with explained(self.place, "read", key):
+            if size:
+                downloads.Download(self._session, key, fd, offset=offset, etag=etag).run(size, on_progress)
+            elif etag not in ("", listing.look(self._session, key).etag):
+                raise Failure(status=412)
 
     def put(
         self,
@@ -78,10 +98,13 @@ class Bucket:
         data: bytes,
         *,
         content_type: str = "",
-        metadata: Mapping[str, str] = ...,
+        metadata: Mapping[str, str] = _NOTHING,
         only_new: bool = False,
     ) -> ObjectInfo:
         """Store bytes and check that they arrived; with `only_new` ObjectExists when the key is taken."""
+        label = Label(content_type=content_type, metadata=metadata)
+        with explained(self.place, "write", key):
+            return uploads.put(self._session, key, data, label, only_new=only_new)
 
     def upload(
         self,
@@ -90,26 +113,64 @@ class Bucket:
         size: int,
         *,
         content_type: str = "",
-        metadata: Mapping[str, str] = ...,
+        metadata: Mapping[str, str] = _NOTHING,
         only_new: bool = False,
-        on_progress: Progress = ...,
+        on_progress: Progress = no_progress,
     ) -> ObjectInfo:
         """Store the first `size` bytes of an open file, in parts at a time where that is worth it, and check them."""
+        label = Label(content_type=content_type, metadata=metadata)
+        with explained(self.place, "write", key):
+            return uploads.upload(
+                self._session, key, fd, size, label, only_new=only_new, on_progress=on_progress
+            )
 
     def upload_stream(self, key: str, blocks: Iterable[bytes], *, content_type: str = "") -> ObjectInfo:
-        """Store what comes; nothing is stored when `blocks` raises."""
+        """Store what comes, up to 360 GiB; nothing is stored when `blocks` raises."""
+        with explained(self.place, "write", key):
+            return uploads.upload_stream(self._session, key, blocks, Label(content_type=content_type))
 
     def copy(self, source: str, target: str) -> None:
         """Copy an object inside the bucket, up to 5 GiB."""
+        with explained(self.place, "write", target):
+            self._session.call(
+                "copy_object", Key=target, CopySource={"Bucket": self.place.bucket, "Key": source}
+            )
 
     def delete(self, keys: Iterable[str]) -> int:
         """Delete objects, many with one call where the bucket allows it; return how many were asked for."""
+        with explained(self.place, "delete"):
+            return listing.delete_objects(self._session, keys)
 
     def abort_uploads(self, prefix: str, *, older_than_s: float = 0) -> int:
         """Abort multipart uploads that somebody began and never finished; return how many."""
+        with explained(self.place, "write"):
+            return listing.abort_uploads(self._session, prefix, older_than_s)
 
     def link(self, key: str, expires_s: int, *, file_name: str = "", endpoint: str = "") -> str:
-        """Return a presigned URL that gives the object to whoever holds it; `endpoint` is the server's public name."""
+        """Return a presigned URL that gives the object to whoever holds it, for at most 7 days; `endpoint` is the
+        server's public name. Without keys it is the plain URL."""
+        params = {"Key": key}
+        if file_name and (self.place.access_key or self._session.access.ambient):
+            params["ResponseContentDisposition"] = _attachment(file_name)
+        with explained(self.place, "read", key):
+            return self._session.presign(endpoint, params, min(expires_s, _LONGEST_LINK_S))
 
     def close(self) -> None:
         """Let go of connections."""
+        self._session.close()
+
+    def _blocks(self, key: str, offset: int, length: int | None, etag: str, block: int) -> Iterator[bytes]:
+        if length == 0:
+            return
+        with explained(self.place, "read", key):
+            try:
+                for piece in downloads.read_blocks(self._session, key, offset, length, etag, block):
+                    yield bytes(piece)
+            except Failure as failure:
+                if not failure.out_of_range:
+                    raise
+
+
+def _attachment(name: str) -> str:
+    plain = name.encode("ascii", "replace").decode().translate({ord(it): "_" for it in '"\\%?'})
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

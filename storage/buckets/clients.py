@@ -1,0 +1,169 @@
+"""Makes the two clients of a bucket: boto3's for every call, and obstore where the server is trusted.
+
+The one place where their options are said. Both leave out the checksums that boto3 sends of late (Google and Storj
+refuse them), have time limits on every call, and retry with jitter what may succeed later.
+"""
+
+import functools
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+from obstore.store import S3Store
+
+from gridloom.errors import BucketFailed
+from storage.buckets.access import Access
+from storage.buckets.dialects import DIALECTS, check_place, trusts
+from storage.buckets.guarded_session import GuardedSession
+from storage.buckets.service_client import ServiceClient
+from storage.buckets.store_client import StoreClient
+
+CONNECT_S, READ_S = 5.0, 60.0
+_WHOLE_CALL = timedelta(minutes=30)  # of obstore, for bodies of at most 16 MiB up and any size down
+_ATTEMPTS = 5
+_FRESH = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clients:
+    """`service` is boto3's client, `store` obstore's, None where the server is not trusted."""
+
+    service: ServiceClient
+    store: StoreClient | None
+
+
+def open_clients(access: Access) -> Clients:
+    """Make both clients; no call is made.
+
+    Raises:
+        BucketFailed: when the place names no possible bucket.
+    """
+    check_place(access.place)
+    try:
+        session = _session()
+        credentials = _credentials(session, access)
+        service = _service(session, access, credentials)
+        store = None
+        if access.trusted or trusts(access.place, access.allow):
+            store = StoreClient(_store(session, access, credentials, service))
+        else:
+            guarded = GuardedSession(
+                access.allow, timeout=(CONNECT_S, READ_S), connections=access.transfers + 4
+            )
+            guarded.guard(service)
+    except (BotoCoreError, ValueError) as error:
+        raise BucketFailed(f"bucket {access.place.bucket} can't be asked: {error}") from None
+    return Clients(service=ServiceClient(service, access.place.bucket), store=store)
+
+
+def link_client(access: Access, endpoint: str) -> ServiceClient:
+    """Make a client that only signs URLs, for a server's public name."""
+    session = _session()
+    client = _service(session, access, _credentials(session, access), endpoint)
+    return ServiceClient(client, access.place.bucket)
+
+
+def _service(session: Any, access: Access, credentials: Any, endpoint: str = "") -> Any:
+    place, dialect = access.place, DIALECTS[access.place.kind]
+    url = endpoint or dialect.endpoint_of(place) or None
+    region = access.region or dialect.region_of(place)
+    if not region and access.ambient:
+        region = session.get_config_variable("region") or ""
+    frozen = credentials.get_frozen_credentials() if credentials and not _is_ambient(access) else None
+    return session.create_client(
+        "s3",
+        region_name=region or dialect.region,
+        endpoint_url=url,
+        aws_access_key_id=frozen and frozen.access_key,
+        aws_secret_access_key=frozen and frozen.secret_key,
+        aws_session_token=frozen and frozen.token,
+        config=Config(
+            signature_version="s3v4" if credentials else UNSIGNED,
+            s3={"addressing_style": "path" if url else "auto", "us_east_1_regional_endpoint": "regional"},
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+            connect_timeout=CONNECT_S,
+            read_timeout=READ_S,
+            max_pool_connections=access.transfers + 4,
+            tcp_keepalive=True,
+            ignore_configured_endpoint_urls=not access.ambient,
+        ),
+    )
+
+
+def _session() -> Any:
+    session = botocore.session.Session()
+    session.register_component("data_loader", _service_models())
+    return session
+
+
+@functools.cache
+def _service_models() -> Any:
+    """Return botocore's own description of S3, which takes 0.1 s and 13 MB to read and never changes."""
+    return botocore.session.Session().get_component("data_loader")
+
+
+def _is_ambient(access: Access) -> bool:
+    return access.ambient and not access.place.access_key
+
+
+def _credentials(session: Any, access: Access) -> Any:
+    place = access.place
+    if place.access_key:
+        session.set_credentials(place.access_key, place.secret_key, place.session_token or None)
+    elif not access.ambient:
+        return None
+    return session.get_credentials()
+
+
+def _store(session: Any, access: Access, credentials: Any, service: Any) -> S3Store:
+    """Make obstore's client for the same server and keys; what is said here wins over AWS's variables."""
+    endpoint = str(service.meta.endpoint_url)
+    options: Any = {
+        "allow_http": endpoint.startswith("http://"),
+        "connect_timeout": timedelta(seconds=CONNECT_S),
+        "read_timeout": timedelta(seconds=READ_S),
+        "timeout": _WHOLE_CALL,
+    }
+    bundle = session.get_config_variable("ca_bundle")
+    if bundle:
+        options["root_certificate"] = Path(bundle).read_bytes()
+    return S3Store(
+        access.place.bucket,
+        aws_endpoint_url_s3=endpoint,
+        region=service.meta.region_name,
+        virtual_hosted_style_request=False,
+        skip_signature=credentials is None,
+        unsigned_payload=False,
+        s3_express=False,
+        credential_provider=None if credentials is None else _Provider(credentials),
+        client_options=options,
+        retry_config={
+            "max_retries": _ATTEMPTS - 1,
+            "backoff": {"init_backoff": timedelta(milliseconds=200), "max_backoff": timedelta(seconds=10)},
+            "retry_timeout": timedelta(minutes=3),
+        },
+    )
+
+
+class _Provider:
+    """Gives obstore the keys that boto3 has, renewed as boto3 renews them."""
+
+    def __init__(self, credentials: Any) -> None:
+        self._credentials = credentials
+
+    def __call__(self) -> Any:
+        frozen = self._credentials.get_frozen_credentials()
+        renewed = hasattr(self._credentials, "refresh_needed")
+        return {
+            "access_key_id": frozen.access_key,
+            "secret_access_key": frozen.secret_key,
+            "token": frozen.token,
+            "expires_at": datetime.now(UTC) + _FRESH if renewed else None,
+        }

@@ -1,0 +1,70 @@
+"""How the kinds of buckets differ though all speak the S3 protocol."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from gridloom.buckets import BucketKind, BucketPlace
+from gridloom.errors import BucketFailed
+from gridloom.net_guard import PrivateHosts, literal_address
+
+# Both become parts of URLs, and a region of Amazon's a part of the host's name.
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}", re.ASCII)
+_REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """`endpoint` is the kind's own server, empty where boto3 knows better; `conditional_puts` tells whether a put may
+    ask that its key be free. Where `own_regions` is false the signature names `region` wherever the bucket lies."""
+
+    endpoint: str
+    region: str
+    own_regions: bool
+    conditional_puts: bool
+
+    def endpoint_of(self, place: BucketPlace) -> str:
+        """Return the URL of the server, empty for Amazon's own."""
+        return place.endpoint or self.endpoint
+
+    def region_of(self, place: BucketPlace) -> str:
+        """Return the region that a signature names, empty when the place does not say and Amazon has many."""
+        return place.region if self.own_regions else self.region
+
+
+DIALECTS: dict[BucketKind, Dialect] = {
+    "aws": Dialect(endpoint="", region="us-east-1", own_regions=True, conditional_puts=True),
+    "gcp": Dialect(
+        endpoint="https://storage.googleapis.com", region="auto", own_regions=False, conditional_puts=False
+    ),
+    "storj": Dialect(
+        endpoint="https://gateway.storjshare.io", region="us1", own_regions=False, conditional_puts=False
+    ),
+}
+
+
+def check_place(place: BucketPlace) -> None:
+    """Refuse names that no bucket or region has.
+
+    Raises:
+        BucketFailed: naming it.
+    """
+    if not _BUCKET.fullmatch(place.bucket):
+        raise BucketFailed(f"{place.bucket[:100]!r} is not the name of a bucket")
+    if place.region and DIALECTS[place.kind].own_regions and not _REGION.fullmatch(place.region):
+        raise BucketFailed(f"{place.region[:100]!r} is not the name of a region")
+
+
+def trusts(place: BucketPlace, allow: PrivateHosts) -> bool:
+    """Tell whether the server is the kind's own or one that the operator named, so that its addresses, and where it
+    redirects to, need not be judged.
+
+    A name that merely leads into an allowed network does not count: it may lead elsewhere the next time.
+    """
+    if place.endpoint in ("", DIALECTS[place.kind].endpoint):
+        return True
+    host = (urlsplit(place.endpoint).hostname or "").rstrip(".")
+    literal = literal_address(host)
+    return host in allow.names or (
+        literal is not None and any(literal in network for network in allow.networks)
+    )

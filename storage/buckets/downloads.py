@@ -1,0 +1,80 @@
+"""Reads objects: whole, by range, and in ranges side by side, going on where an answer broke off."""
+
+import os
+import threading
+from collections.abc import Iterator
+
+import stamina
+
+from storage.buckets.failures import BodyBroken, Failure
+from storage.buckets.objects import Block, Progress
+from storage.buckets.session import Session
+from storage.buckets.side_by_side import side_by_side
+
+_BLOCK = 1 << 20
+_RANGE = 8 << 20  # a range of this many bytes is worth a call of its own
+_MOST_RANGES = 1000
+_TRIES = 5
+
+
+def read_blocks(
+    session: Session, key: str, offset: int, length: int | None, etag: str, block: int = _BLOCK
+) -> Iterator[Block]:
+    """Yield bytes of an object, which has at least one behind `offset`; fewer than `length` come at its end."""
+    end = None if length is None else offset + length
+    for attempt in stamina.retry_context(
+        on=BodyBroken, attempts=_TRIES, wait_initial=0.1, wait_max=5, timeout=None
+    ):
+        with attempt:
+            body = session.get(key, offset, None if end is None else end - offset, etag, block)
+            etag, end = etag or body.etag, offset + body.size if end is None else min(end, offset + body.size)
+            for piece in body.blocks:
+                offset += len(piece)
+                yield piece
+            if offset < end:
+                raise BodyBroken(message="the answer ended early", unreachable=True)
+
+
+class Download:
+    """Bytes of one object, from `offset` on, on their way to the start of an open file."""
+
+    def __init__(self, session: Session, key: str, fd: int, *, offset: int = 0, etag: str = "") -> None:
+        self._session, self._key, self._fd, self._offset, self._etag = session, key, fd, offset, etag
+        self._stopped = threading.Event()
+
+    def run(self, size: int, on_progress: Progress) -> None:
+        """Write `size` bytes, at least one."""
+        if size <= _RANGE:
+            self._fetch(0, size, on_progress)
+            return
+        step = max(_RANGE, -(-size // _MOST_RANGES))
+
+        def fetch(start: int) -> None:
+            try:
+                self._fetch(start, min(start + step, size), on_progress)
+            except BaseException:
+                self._stopped.set()
+                raise
+
+        side_by_side(self._session.pool, fetch, range(0, size, step), self._session.access.transfers)
+
+    def _fetch(self, position: int, end: int, on_progress: Progress) -> None:
+        pieces = read_blocks(
+            self._session, self._key, self._offset + position, end - position, self._etag, _BLOCK
+        )
+        for piece in pieces:
+            if self._stopped.is_set():
+                return
+            _write(self._fd, piece, position)
+            position += len(piece)
+            on_progress(len(piece))
+        if position != end:
+            raise Failure(status=416, message="the object ends early")
+
+
+def _write(fd: int, data: Block, position: int) -> None:
+    view = memoryview(data)
+    while view:
+        count = os.pwrite(fd, view, position)
+        position += count
+        view = view[count:]

@@ -1,0 +1,167 @@
+"""Looks at what a bucket holds, and removes from it."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
+
+import structlog
+
+from storage.buckets.failures import Failure
+from storage.buckets.objects import FolderPage, ObjectInfo
+from storage.buckets.session import Session
+from storage.buckets.side_by_side import side_by_side
+
+log = structlog.get_logger()
+_PAGE = 1000  # the most that S3 lists, or deletes, with one call
+
+
+def look(session: Session, key: str) -> ObjectInfo:
+    """Return what HEAD says of an object."""
+    try:
+        answer = session.call("head_object", Key=key)
+    except Failure as failure:
+        if failure.code or failure.unreachable:
+            raise
+        raise _told(session, key, failure) from None
+    return ObjectInfo(
+        key=key,
+        size=answer["ContentLength"],
+        etag=answer.get("ETag", "").strip('"'),
+        modified_at=answer.get("LastModified"),
+        content_type=answer.get("ContentType", ""),
+        metadata=answer.get("Metadata", {}),
+    )
+
+
+def exists(session: Session, key: str) -> bool:
+    """Tell whether an object is there."""
+    try:
+        session.call("head_object", Key=key)
+    except Failure as failure:
+        if failure.missing and failure.code != "NoSuchBucket":
+            return False
+        raise
+    return True
+
+
+def list_objects(session: Session, prefix: str, after: str) -> Iterator[ObjectInfo]:
+    """Yield objects, asking for a page when the last is used up."""
+    where = {"StartAfter": after} if after else {}
+    while True:
+        page = _page(session, prefix, **where)
+        yield from _objects(page)
+        token = page.get("NextContinuationToken", "")
+        if not page.get("IsTruncated") or not token or where.get("ContinuationToken") == token:
+            return
+        where = {"ContinuationToken": token}
+
+
+def folder_page(session: Session, prefix: str, after: str, limit: int) -> FolderPage:
+    """Return what lies directly below a prefix; `after` is the server's own mark."""
+    where: dict[str, Any] = {"ContinuationToken": after} if after else {}
+    page = _page(session, prefix, Delimiter="/", MaxKeys=min(limit, _PAGE), **where)
+    return FolderPage(
+        folders=tuple(it["Prefix"] for it in page.get("CommonPrefixes", ())),
+        objects=tuple(_objects(page)),
+        after=page.get("NextContinuationToken", "") if page.get("IsTruncated") else "",
+    )
+
+
+def delete_objects(session: Session, keys: Iterable[str]) -> int:
+    """Delete objects and return how many were asked for."""
+    left, count = iter(keys), 0
+    while batch := list(islice(left, _PAGE)):
+        count += len(batch)
+        if len(batch) == 1 or not _delete_bulk(session, batch):
+            side_by_side(
+                session.pool,
+                lambda key: session.call("delete_object", Key=key),
+                batch,
+                session.access.transfers,
+            )
+    return count
+
+
+def abort_uploads(session: Session, prefix: str, older_than_s: float) -> int:
+    """Abort unfinished multipart uploads and return how many; none where they may not be listed."""
+    before = datetime.now(UTC) - timedelta(seconds=older_than_s)
+    count = 0
+    try:
+        for upload in _uploads(session, prefix):
+            if upload["Initiated"] <= before:
+                _abort(session, upload["Key"], upload["UploadId"])
+                count += 1
+    except Failure as failure:
+        if not (failure.status == 403 or failure.code == "AccessDenied" or failure.unsupported):
+            raise
+        log.info("bucket_uploads_not_listed", bucket=session.access.place.bucket, code=failure.code)
+    return count
+
+
+def _told(session: Session, key: str, failure: Failure) -> Failure:
+    """Ask again in a way whose answer has a body, which HEAD's lacks, and return what that says."""
+    try:
+        session.call("get_object", Key=key, Range="bytes=0-0")["Body"].close()
+    except Failure as told:
+        return told if told.code and not told.out_of_range else failure
+    return failure
+
+
+def _page(session: Session, prefix: str, **params: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = session.call("list_objects_v2", **{"Prefix": prefix, "MaxKeys": _PAGE} | params)
+    return answer
+
+
+def _objects(page: dict[str, Any]) -> Iterator[ObjectInfo]:
+    for it in page.get("Contents", ()):
+        yield ObjectInfo(
+            key=it["Key"],
+            size=it["Size"],
+            etag=it.get("ETag", "").strip('"'),
+            modified_at=it.get("LastModified"),
+        )
+
+
+def _delete_bulk(session: Session, keys: list[str]) -> bool:
+    """Delete with one call; false when the server, or XML, does not take these keys so."""
+    if not session.bulk_deletes or not all(key.isprintable() for key in keys):
+        return False
+    try:
+        answer = session.call(
+            "delete_objects", Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True}
+        )
+    except Failure as failure:
+        if failure.busy or failure.missing or failure.status in (401, 403):
+            raise
+        session.bulk_deletes = False
+        log.info("bucket_deletes_singly", bucket=session.access.place.bucket, code=failure.code)
+        return False
+    for error in answer.get("Errors", ()):
+        if error.get("Code") != "NoSuchKey":
+            raise Failure(
+                code=error.get("Code", ""), message=f"{error.get('Key')!r}: {error.get('Message', '')}"
+            )
+    return True
+
+
+def _uploads(session: Session, prefix: str) -> Iterator[dict[str, Any]]:
+    where: dict[str, Any] = {}
+    while True:
+        page = session.call("list_multipart_uploads", Prefix=prefix, **where)
+        yield from page.get("Uploads", ())
+        marks = {
+            "KeyMarker": page.get("NextKeyMarker", ""),
+            "UploadIdMarker": page.get("NextUploadIdMarker", ""),
+        }
+        if not page.get("IsTruncated") or marks == where:
+            return
+        where = marks
+
+
+def _abort(session: Session, key: str, upload_id: str) -> None:
+    try:
+        session.call("abort_multipart_upload", Key=key, UploadId=upload_id)
+    except Failure as failure:
+        if not failure.missing:
+            raise

@@ -1,0 +1,139 @@
+"""Talks to one bucket's server: boto3 for every call, obstore for moving bytes as long as the server takes it."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import structlog
+
+from storage.buckets.access import Access
+from storage.buckets.dialects import DIALECTS
+from storage.buckets.failures import Failure
+from storage.buckets.memory import MemoryBudget
+from storage.buckets.objects import Body, Label, Stored
+
+if TYPE_CHECKING:
+    from storage.buckets.clients import Clients
+    from storage.buckets.service_client import ServiceClient
+    from storage.buckets.store_client import StoreClient
+
+log = structlog.get_logger()
+_MEMORY = 96 << 20  # for bodies that a call holds whole
+T = TypeVar("T")
+
+
+class Session:
+    """Both clients of one bucket, and what was learnt of its server; raises Failure on every call.
+
+    `conditional_puts`, `bulk_deletes` and `md5_etags` tell what the server can be relied on for.
+    """
+
+    def __init__(self, access: Access) -> None:
+        self.access = access
+        self.conditional_puts = DIALECTS[access.place.kind].conditional_puts
+        self.bulk_deletes = True
+        self.md5_etags = True
+        self.pool = ThreadPoolExecutor(access.transfers, "bucket")
+        self.memory = MemoryBudget(_MEMORY)
+        self._fast = True
+        self._lock = threading.Lock()
+        self._opened: Clients | None = None
+        self._signers: dict[str, ServiceClient] = {}
+
+    def call(self, operation: str, **params: Any) -> Any:
+        """Make one of boto3's calls on the bucket and return its answer."""
+        return self._clients().service.call(operation, **params)
+
+    def get(self, key: str, offset: int, length: int | None, etag: str, block: int) -> Body:
+        """Ask for bytes of an object, of which there is at least one behind `offset`."""
+        return self._either(
+            key,
+            lambda fast: fast.get(key, offset, length, etag, block),
+            lambda service: service.get(key, offset, length, etag, block),
+        )
+
+    def put(self, key: str, data: bytes, md5: bytes, label: Label, *, create: bool) -> Stored:
+        """Store bytes in one call; with `create` the server refuses when the key is taken."""
+        if not self.md5_etags:
+            return self._clients().service.put(key, data, md5, label, create=create)
+        return self._either(
+            key,
+            lambda fast: fast.put(key, data, label, create=create),
+            lambda service: service.put(key, data, md5, label, create=create),
+        )
+
+    def presign(self, endpoint: str, params: dict[str, str], expires_s: int) -> str:
+        """Return a URL for reading an object; `endpoint` is the server's public name, empty for the one in use."""
+        if not endpoint:
+            return self._clients().service.presign(params, expires_s)
+        with self._lock:
+            if endpoint not in self._signers:
+                self._signers[endpoint] = _clients_module().link_client(self.access, endpoint)
+            signer = self._signers[endpoint]
+        return signer.presign(params, expires_s)
+
+    def close(self) -> None:
+        """Let go of connections and threads."""
+        self.pool.shutdown(cancel_futures=True)
+        if self._opened:
+            self._opened.service.close()
+
+    def _either(
+        self, key: str, fast: "Callable[[StoreClient], T]", plain: "Callable[[ServiceClient], T]"
+    ) -> T:
+        clients = self._clients()
+        if not self._fast or clients.store is None or not clients.store.takes(key):
+            return plain(clients.service)
+        try:
+            return fast(clients.store)
+        except Failure as failure:
+            if failure.missing or failure.unmet or failure.out_of_range or failure.busy:
+                raise
+            refusal = failure
+        if refusal.wrong_region and self._follow_region(clients):
+            return self._either(key, fast, plain)
+        result = plain(clients.service)
+        self._leave_fast(refusal)
+        return result
+
+    def _clients(self) -> "Clients":
+        with self._lock:
+            if self._opened is None:
+                self._opened = _clients_module().open_clients(self.access)
+            return self._opened
+
+    def _leave_fast(self, failure: Failure) -> None:
+        with self._lock:
+            said, self._fast = not self._fast, False
+        if not said:
+            log.info(
+                "bucket_client_changed",
+                bucket=self.access.place.bucket,
+                server=self.access.place.endpoint or self.access.place.kind,
+                status=failure.status,
+                code=failure.code,
+                reason=failure.message[:200],
+            )
+
+    def _follow_region(self, refused: "Clients") -> bool:
+        """Ask the server where the bucket lies and go there; tell whether that is elsewhere."""
+        with self._lock:
+            if self._opened is not refused:
+                return True  # another thread followed
+            region = refused.service.region()
+            if not region or region == self.access.region:
+                return False
+            self.access = replace(self.access, region=region)
+            self._opened = _clients_module().open_clients(self.access)
+            self._signers.clear()
+        log.info("bucket_region_followed", bucket=self.access.place.bucket, region=region)
+        return True
+
+
+def _clients_module() -> Any:
+    """Load boto3, 0.3 s and 30 MB, once a bucket is really asked."""
+    from storage.buckets import clients
+
+    return clients
