@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from gridloom.errors import StoreUnavailable
 from gridloom.flat_merge import merge_candidates
 from gridloom.wire import ResultFile, StageRequest
-from storage.blobs import BlobStore
+from storage.joined_reads import JoinedReads
 from worker.attempt import Attempt, Phase
 
 
@@ -18,14 +17,16 @@ class Inputs:
         """Fetch all."""
         lease, control = attempt.lease, attempt.shop.control
         folder = attempt.place("TASK_RESULTS_DIR")
+        reads = JoinedReads(attempt.shop.store)
         place: int | None = 0
         while place is not None:
             page = control.results(lease.job_id, lease.attempt, place, attempt.wanted)
             for task in page.tasks:
                 lease.check()
                 for file in task.files:
-                    put(attempt.shop.store, file, folder, task.chunk)
+                    put(reads, file, folder, task.chunk)
             place = page.next_chunk
+        reads.finish()
         request = StageRequest(job_id=lease.job_id, stage=lease.stage, attempt=lease.attempt)
         control.phase(request, attempt.wanted)
 
@@ -33,8 +34,8 @@ class Inputs:
         """Nothing: the folder goes as a whole."""
 
 
-def put(store: BlobStore, file: ResultFile, folder: Path, chunk: int) -> Path:
-    """Fetch a chunk's result file into the folder under the first name that is free; return its path.
+def put(reads: JoinedReads, file: ResultFile, folder: Path, chunk: int) -> Path:
+    """Have a chunk's result file fetched into the folder under the first name that is free; return its path.
 
     Raises:
         BadInput: when its name leads out of the folder.
@@ -45,10 +46,8 @@ def put(store: BlobStore, file: ResultFile, folder: Path, chunk: int) -> Path:
         try:
             if "/" in name:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            size = store.get_file(file.key or "", path, file.offset, file.size)
+            reads.get_file(file.key or "", path, file.offset, file.size)
         except (FileExistsError, NotADirectoryError):
             continue
-        if size != file.size:
-            raise StoreUnavailable(f"{file.key} ends after {size} of {file.size} bytes of {file.name!a}")
         return path
     raise AssertionError("there is always another name")

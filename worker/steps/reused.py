@@ -8,6 +8,7 @@ import structlog
 from gridloom.errors import BlobMissing, StoreUnavailable
 from gridloom.logs import LogLevel, LogLine
 from gridloom.wire_reuse import Reused
+from storage.joined_reads import JoinedReads
 from worker.attempt import Attempt, Phase
 from worker.collect import remove_tree
 from worker.steps.inputs import put
@@ -62,7 +63,9 @@ class EarlierResult:
 def _fetch(attempt: Attempt, found: Reused) -> None:
     folder = attempt.folder / "results"
     folder.mkdir(parents=True)
+    reads = JoinedReads(attempt.shop.store)
     for file in found.files:
         attempt.lease.check()
-        put(attempt.shop.store, file, folder, found.chunk)
+        put(reads, file, folder, found.chunk)
+    reads.finish()
     attempt.places["TASK_RESULTS_DIR"] = folder
