@@ -1,9 +1,10 @@
 """How a bucket is entered."""
 
+import socket
 from dataclasses import dataclass
 
 from gridloom.buckets import BucketPlace
-from gridloom.net_guard import PrivateHosts
+from gridloom.net_guard import Lookup, PrivateHosts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,3 +17,4 @@ class Access:
     trusted: bool
     transfers: int
     region: str = ""
+    lookup: Lookup = socket.getaddrinfo

@@ -52,9 +52,7 @@ def open_clients(access: Access) -> Clients:
         if access.trusted or trusts(access.place, access.allow):
             store = StoreClient(_store(session, access, credentials, service))
         else:
-            guarded = GuardedSession(
-                access.allow, timeout=(CONNECT_S, READ_S), connections=access.transfers + 4
-            )
+            guarded = GuardedSession(access, timeout=(CONNECT_S, READ_S), connections=access.transfers + 4)
             guarded.guard(service)
     except (BotoCoreError, ValueError) as error:
         raise BucketFailed(f"bucket {access.place.bucket} can't be asked: {error}") from None

@@ -21,13 +21,14 @@ from urllib3.exceptions import NewConnectionError
 from urllib3.util.connection import create_connection
 
 from gridloom.errors import AddressRefused
-from gridloom.net_guard import PrivateHosts, addresses_of
+from gridloom.net_guard import Lookup, PrivateHosts, addresses_of
+from storage.buckets.access import Access
 
 
 class GuardedSession(URLLib3Session):  # type: ignore[misc]  # botocore is not annotated
     """Takes the place of a client's own session; raises AddressRefused at once, without retries."""
 
-    def __init__(self, allow: PrivateHosts, *, timeout: tuple[float, float], connections: int) -> None:
+    def __init__(self, access: Access, *, timeout: tuple[float, float], connections: int) -> None:
         super().__init__(
             verify=os.environ.get("AWS_CA_BUNDLE") or True,
             proxies={},
@@ -38,7 +39,7 @@ class GuardedSession(URLLib3Session):  # type: ignore[misc]  # botocore is not a
                 (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
             ],
         )
-        self._manager.pool_classes_by_scheme = _pools(allow)
+        self._manager.pool_classes_by_scheme = _pools(access.allow, access.lookup)
 
     def guard(self, service: Any) -> None:
         """Send all requests of a client of boto3 from now on; "before-send" is botocore's own hook for that."""
@@ -55,14 +56,14 @@ class GuardedSession(URLLib3Session):  # type: ignore[misc]  # botocore is not a
             raise
 
 
-def _pools(allow: PrivateHosts) -> dict[str, type]:
+def _pools(allow: PrivateHosts, lookup: Lookup) -> dict[str, type]:
     class Plain(AWSHTTPConnection):  # type: ignore[misc]
         def _new_conn(self) -> socket.socket:
-            return _connect(self, allow)
+            return _connect(self, allow, lookup)
 
     class Tls(AWSHTTPSConnection):  # type: ignore[misc]
         def _new_conn(self) -> socket.socket:
-            return _connect(self, allow)
+            return _connect(self, allow, lookup)
 
     class PlainPool(AWSHTTPConnectionPool):  # type: ignore[misc]
         ConnectionCls = Plain
@@ -73,9 +74,13 @@ def _pools(allow: PrivateHosts) -> dict[str, type]:
     return {"http": PlainPool, "https": TlsPool}
 
 
-def _connect(connection: Any, allow: PrivateHosts) -> socket.socket:
+def _connect(connection: Any, allow: PrivateHosts, lookup: Lookup) -> socket.socket:
+    try:
+        addresses = addresses_of(connection.host.strip("[]"), connection.port, allow, lookup)
+    except OSError as error:
+        raise NewConnectionError(connection, f"the name can't be resolved: {error.strerror}") from error
     failure: OSError | None = None
-    for address in addresses_of(connection.host.strip("[]"), connection.port, allow):
+    for address in addresses:
         try:
             return create_connection(
                 (address, connection.port), connection.timeout, socket_options=connection.socket_options
