@@ -36,7 +36,8 @@ def _fetched(url: str, settings: Settings, patience: Conditions) -> bytes:
         try:
             check_url(url, allow)
             limit_bytes = settings.max_body_mib * 1024 * 1024
-            path = fetch_url(url, Path(folder), limit_bytes=limit_bytes, allow=allow, conditions=patience)
+            path = Path(folder, "archive")
+            fetch_url(url, path, limit_bytes=limit_bytes, allow=allow, conditions=patience)
         except (AttemptFailed, BadInput) as error:
             raise BadInput(f"{_FIELD}: {error.message}", field=_FIELD) from error
         return path.read_bytes()

@@ -34,12 +34,12 @@ def put_logs(
 def inline_chunks(store: BlobStore, rows: Sequence[AnyRow]) -> tuple[tuple[Claimed, ...], bytes]:
     """Return the claimed tasks and the bytes of those chunks that are small enough to travel along.
 
-    Neighbouring spans of one object are read at once.
+    Neighbouring spans of one object are read at once. Objects of a job's source are left to the worker.
     """
     tail = bytearray()
     claimed: dict[int, Claimed] = {}
     small = sorted(
-        (row for row in rows if row.chunk_key and row.chunk_size <= INLINE_CHUNK_BYTES),
+        (row for row in rows if _is_stored(row) and row.chunk_size <= INLINE_CHUNK_BYTES),
         key=lambda row: (row.chunk_key, row.chunk_offset, row.chunk_size),
     )
     at = 0
@@ -66,6 +66,10 @@ def inline_chunks(store: BlobStore, rows: Sequence[AnyRow]) -> tuple[tuple[Claim
     return tuple(claimed.get(row.chunk) or _stored(row, dummy_at) for row in rows), bytes(tail)
 
 
+def _is_stored(row: AnyRow) -> bool:
+    return bool(row.chunk_key) and row.chunk_etag is None
+
+
 def _adjoin(left: AnyRow, right: AnyRow) -> bool:
     return bool(
         left.chunk_key == right.chunk_key and left.chunk_offset + left.chunk_size == right.chunk_offset
@@ -76,5 +80,5 @@ def _stored(row: AnyRow, dummy_at: int) -> Claimed:
     if not row.chunk_key:
         size = len(BYPASS_DATA) if row.chunk_size else 0
         return Claimed(chunk=row.chunk, attempt=row.attempt, size=size, offset=dummy_at if size else 0)
-    span = BlobSpan(key=row.chunk_key, offset=row.chunk_offset, size=row.chunk_size)
+    span = BlobSpan(key=row.chunk_key, offset=row.chunk_offset, size=row.chunk_size, etag=row.chunk_etag)
     return Claimed(chunk=row.chunk, attempt=row.attempt, size=row.chunk_size, blob=span)

@@ -12,6 +12,7 @@ from gridloom.settings import Settings
 from gridloom.states import JobState, Stage
 from gridloom.wire import ClaimRequest, Work
 from storage.columns import AnyRow
+from storage.descriptors import S3_KINDS
 from storage.repositories import cache, images, job_states, tasks
 
 _PARAMS = {
@@ -65,7 +66,7 @@ def _work(
         env=_env(stage, planned),
         needs=planned.needs,
         timeout_s=plan.task_timeout_s if stage is Stage.APP else None,
-        source=plan.source if stage is Stage.PARTITION else None,
+        source=plan.source if _needs_source(plan, stage) else None,
         destination=_destination(plan) if stage is Stage.DELIVER else None,
         max_chunks=settings.max_chunks if stage is Stage.PARTITION else 0,
         image_pin=images.pinned(connection, job.id, planned.component.image),
@@ -74,6 +75,12 @@ def _work(
         shared_cache_version=shared,
         reuse=plan.reuse and stage is Stage.APP,
     )
+
+
+def _needs_source(plan: JobPlan, stage: Stage) -> bool:
+    """Whoever runs a chunk that is an object of the source fetches it there."""
+    is_by_reference = plan.partitioner.passthrough and plan.source.descriptor in S3_KINDS
+    return stage is Stage.PARTITION or (stage is Stage.APP and is_by_reference)
 
 
 def _env(stage: Stage, planned: PlannedStage) -> dict[str, str]:

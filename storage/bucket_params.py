@@ -56,17 +56,28 @@ def parse_bucket_params(
         access_key=reader.text("accessKey", "access_key"),
         secret_key=reader.text("secretKey", "secret_key"),
     )
-    names = reader.names()
+    names = source_names(params) if field == "dataSource" else reader.names()
     if field == "dataDestination" and len(names) > 1:
         raise reader.bad("name", "must be one folder")
-    if field == "dataSource" and not (names and all(name.strip("/") for name in names)):
-        raise reader.bad("name", "is missing: the path of a file, a folder, a pattern, or a list of these")
     return BucketParams(
         place=place,
         names=names,
         secret_id=reader.text("secret_id", "secretId"),
         overwrite=reader.flag("overwrite"),
     )
+
+
+def source_names(params: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names in a source's params.
+
+    Raises:
+        BadInput: when there are none, or one can't be right.
+    """
+    reader = _Reader(params, "dataSource.params")
+    names = reader.names()
+    if not (names and all(name.strip("/") for name in names)):
+        raise reader.bad("name", "is missing: the path of a file, a folder, a pattern, or a list of these")
+    return names
 
 
 class _Reader:

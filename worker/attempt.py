@@ -2,17 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
-from gridloom.logs import LogLine
+from gridloom.logs import LogLevel, LogLine
 from gridloom.reuse import ReuseNote
 from gridloom.settings import Settings
 from gridloom.sources import SourceSpec
 from gridloom.states import Stage
 from gridloom.wire import AttemptResult, Claimed, ResultFile, Spent, Work
 from storage.blobs import BlobStore
+from storage.sources.context import Note, Progress
+from worker.buckets import Buckets
 from worker.cache_sync import CacheSync
 from worker.caches import CacheFolders
 from worker.collect import CollectLimits
@@ -27,7 +29,7 @@ from worker.scratch import Scratch
 from worker.scrub import Scrubber
 
 Phase = Literal["pulled", "claimed", "fetched", "ran", "stored"]
-Fetch = Callable[[SourceSpec, Path, Callable[[int], None]], object]
+Fetch = Callable[[SourceSpec, Path, Progress, Note], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,8 @@ class Workshop:
     cache_sync: CacheSync
     live_logs: LiveLogs
     metrics: Metrics
-    fetch: Fetch  #: puts a data source's files into a folder, calling back now and then
+    fetch: Fetch  #: puts a data source's files into a folder
+    buckets: Buckets
 
     @property
     def result_limits(self) -> CollectLimits:
@@ -125,6 +128,10 @@ class Attempt:
             Stage.ASSEMBLE: f"output/{lease.attempt}",
         }[lease.stage]
         return f"jobs/{lease.job_id}/{place}"
+
+    def note(self, text: str) -> None:
+        """Add a line of the fabric's own to the log."""
+        self.lines.append(LogLine(ts=datetime.now(UTC), stream="fabric", text=text, level=LogLevel.INFO))
 
     def place(self, variable: str) -> Path:
         """Return the folder that a variable of the script names."""

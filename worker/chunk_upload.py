@@ -1,4 +1,7 @@
-"""Uploads chunks and registers them: small ones together inside the call, large ones under keys of their own."""
+"""Uploads chunks and registers them: small ones together inside the call, large ones under keys of their own.
+
+An object of the job's source is registered where it lies.
+"""
 
 import hashlib
 import os
@@ -36,19 +39,24 @@ class ChunkUpload:
             LeaseLost: when the attempt's lease is lost.
             Unavailable: when the control plane or the object store can't be reached.
         """
-        if not self._chunks:
-            self._since = time.monotonic()
         if size <= INLINE_CHUNK_BYTES:
             data = read_whole(fd, size)
             digest = hashlib.sha256(data).hexdigest()
-            self._chunks.append(NewChunk(index=index, size=len(data), sha256=digest, offset=self._bytes))
+            chunk = NewChunk(index=index, size=len(data), sha256=digest, offset=self._bytes)
             self._tail.append(data)
             self._bytes += len(data)
         else:
             key = f"{self._attempt.prefix}/{self._attempt.lease.attempt}-{index}"
             digest = _digest(fd, size)
             self._attempt.shop.store.put_fd(key, fd, size)
-            self._chunks.append(NewChunk(index=index, size=size, sha256=digest, key=key))
+            chunk = NewChunk(index=index, size=size, sha256=digest, key=key)
+        self.refer(chunk)
+
+    def refer(self, chunk: NewChunk) -> None:
+        """Take a chunk whose bytes need no upload, or were uploaded; raises as `add`."""
+        if not self._chunks:
+            self._since = time.monotonic()
+        self._chunks.append(chunk)
         if len(self._chunks) >= BATCH_CHUNKS or self._bytes >= BATCH_BYTES:
             self.flush()
         else:

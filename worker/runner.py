@@ -30,7 +30,7 @@ from worker.steps.deliver import Deliver
 from worker.steps.folders import Folders
 from worker.steps.inputs import Inputs
 from worker.steps.outputs import Outputs
-from worker.steps.passthrough import OutputsAsTheyAre, SourceAsChunks
+from worker.steps.passthrough import ObjectsAsChunks, OutputsAsTheyAre, SourceAsChunks
 from worker.steps.results import Results
 from worker.steps.reused import EarlierResult
 from worker.steps.script import Script
@@ -55,7 +55,7 @@ def steps_for(stage: Stage, work: Work) -> Iterable[Step]:
         return _app_steps(work)
     if stage is Stage.PARTITION:
         if is_passthrough(work):
-            return [Folders(), Source(), SourceAsChunks()]
+            return [ObjectsAsChunks()] if _is_in_bucket(work) else [Folders(), Source(), SourceAsChunks()]
         chunks = Chunks()
         steps: list[Step] = [Image(), Place(), Folders(), Caches(), Source()]
         return [*steps, chunks, Script(), FinishChunks(chunks)]
@@ -64,6 +64,10 @@ def steps_for(stage: Stage, work: Work) -> Iterable[Step]:
     if is_passthrough(work):
         return [OutputsAsTheyAre()]
     return [Image(), Place(), Folders(), Caches(), Inputs(), Script(), Outputs()]
+
+
+def _is_in_bucket(work: Work) -> bool:
+    return work.source is not None and work.source.place is not None
 
 
 def _app_steps(work: Work) -> Iterator[Step]:

@@ -3,7 +3,6 @@
 import os
 import socket
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Lock, Thread
 from urllib.parse import urlsplit
@@ -25,9 +24,10 @@ from gridloom.version import VERSION
 from gridloom.wire import RegisterRequest
 from storage.blobs import BlobStore
 from storage.sources.catalog import fetch_source
-from storage.sources.context import SourceContext
+from storage.sources.context import Note, Progress, SourceContext
 from storage.stores import open_store
 from worker.attempt import Fetch, Workshop
+from worker.buckets import Buckets
 from worker.bundle import Bundles
 from worker.cache_sync import CacheSync
 from worker.caches import CacheFolders
@@ -99,6 +99,9 @@ class WorkerService:
             learned=Learned(self._scratch.root / "imports.json"),
             metrics=metrics,
         )
+        self._buckets = Buckets(
+            PrivateHosts.parse(settings.allow_private_hosts), transfers=settings.transfers
+        )
         shop = Workshop(
             settings=settings,
             control=self._control,
@@ -109,6 +112,7 @@ class WorkerService:
             live_logs=self._live_logs,
             metrics=metrics,
             fetch=_fetcher(settings, store),
+            buckets=self._buckets,
         )
         components = ComponentCache(self._scratch.components, store)
         self._bundles = Bundles(
@@ -206,6 +210,7 @@ class WorkerService:
         self._warming.stop()
         self._pool.close()
         self._runner.close()
+        self._buckets.close()
         log.info("worker_stopped")
         celery.worker.state.should_stop = 0
         # Celery may be waiting for its broker, which need not be there any more.
@@ -252,10 +257,17 @@ def _caches(settings: Settings, scratch: Scratch) -> CacheFolders:
 
 def _fetcher(settings: Settings, store: BlobStore) -> Fetch:
     allow = PrivateHosts.parse(settings.allow_private_hosts)
-    limit_bytes = settings.max_upload_mib * 1024 * 1024
 
-    def fetch(spec: SourceSpec, into: Path, progress: Callable[[int], None]) -> list[Path]:
-        context = SourceContext(store=store, limit_bytes=limit_bytes, allow=allow, on_progress=progress)
-        return fetch_source(spec, into, context)
+    def fetch(spec: SourceSpec, into: Path, progress: Progress, note: Note) -> None:
+        context = SourceContext(
+            store=store,
+            limit_bytes=settings.max_upload_mib * 1024 * 1024,
+            limit_files=settings.max_chunks,
+            transfers=settings.transfers,
+            allow=allow,
+            on_progress=progress,
+            note=note,
+        )
+        fetch_source(spec, into, context)
 
     return fetch

@@ -8,8 +8,6 @@ from storage.sources.context import SourceContext
 FILE_NAME = "bypass.bin"
 
 
-def fetch(_spec: SourceSpec, into: Path, _context: SourceContext) -> list[Path]:
-    """Write the dummy file and return it."""
-    path = into / FILE_NAME
-    path.write_bytes(BYPASS_DATA)
-    return [path]
+def fetch(_spec: SourceSpec, into: Path, _context: SourceContext) -> None:
+    """Write the dummy file."""
+    (into / FILE_NAME).write_bytes(BYPASS_DATA)

@@ -11,17 +11,19 @@ from gridloom.states import EndReason
 from storage.bucket_params import parse_bucket_params
 from storage.descriptors import S3_KINDS, SOURCES, Descriptor, check_texts, known_descriptor
 from storage.public_url import check_url
-from storage.sources import bypass, file, url
+from storage.sources import bucket, bypass, file, url
 from storage.sources.context import SourceContext
 
-Fetch = Callable[[SourceSpec, Path, SourceContext], list[Path]]
+Fetch = Callable[[SourceSpec, Path, SourceContext], None]
 
 FETCHERS: dict[Descriptor, Fetch] = {
     Descriptor.URL: url.fetch,
     Descriptor.FILE: file.fetch,
     Descriptor.BYPASS: bypass.fetch,
+    **dict.fromkeys(sorted(S3_KINDS), bucket.fetch),
 }
 _FIELD = "dataSource"
+_MOST_URLS = 10_000
 
 
 def check_source_kind(descriptor: str) -> Descriptor:
@@ -43,14 +45,8 @@ def check_source(descriptor: str, params: Mapping[str, Any], allow: PrivateHosts
     if kind in S3_KINDS:
         parse_bucket_params(kind, params, _FIELD, allow)
     if kind is Descriptor.URL:
-        check_texts(params, ("url", "name", "username", "password"), _FIELD)
-        place = f"{_FIELD}.params.url"
-        if not params.get("url"):
-            raise BadInput(f"{place} is missing", field=place)
-        try:
-            check_url(params["url"], allow)
-        except BadInput as error:
-            raise BadInput(f"{place}: {error.message}", field=place) from error
+        check_texts(params, ("name", "username", "password"), _FIELD)
+        _check_urls(params.get("url"), allow)
 
 
 def check_fetchable(descriptor: str) -> None:
@@ -66,15 +62,30 @@ def check_fetchable(descriptor: str) -> None:
         )
 
 
-def fetch_source(spec: SourceSpec, into: Path, context: SourceContext) -> list[Path]:
-    """Fetch a source into the existing folder `into` and return its files.
+def fetch_source(spec: SourceSpec, into: Path, context: SourceContext) -> None:
+    """Fetch a source's files into the existing folder `into`.
 
     Raises:
-        AttemptFailed: when it can't be had; trying again won't help.
+        AttemptFailed: when it can't be had.
+        OSError: when a file can't be written.
         StoreUnavailable: when the object store can't be read now.
     """
     try:
         check_fetchable(spec.descriptor)
     except BadInput as error:
         raise AttemptFailed(EndReason.DATA_SOURCE, error.message) from error
-    return FETCHERS[Descriptor(spec.descriptor)](spec, into, context)
+    FETCHERS[Descriptor(spec.descriptor)](spec, into, context)
+
+
+def _check_urls(given: Any, allow: PrivateHosts) -> None:
+    place = f"{_FIELD}.params.url"
+    addresses = given if isinstance(given, list) else [given]
+    if not given or not all(addresses):
+        raise BadInput(f"{place} is missing", field=place)
+    if len(addresses) > _MOST_URLS:
+        raise BadInput(f"{place} lists more than {_MOST_URLS} URLs", field=place)
+    for address in addresses:
+        try:
+            check_url(address, allow)
+        except BadInput as error:
+            raise BadInput(f"{place}: {error.message}", field=place) from error

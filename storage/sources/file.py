@@ -9,8 +9,8 @@ from gridloom.states import EndReason
 from storage.sources.context import SourceContext
 
 
-def fetch(spec: SourceSpec, into: Path, context: SourceContext) -> list[Path]:
-    """Copy the uploaded file out of the store and return it.
+def fetch(spec: SourceSpec, into: Path, context: SourceContext) -> None:
+    """Copy the uploaded file out of the store.
 
     Raises:
         AttemptFailed: when it is gone, was never uploaded, or is too large.
@@ -27,4 +27,3 @@ def fetch(spec: SourceSpec, into: Path, context: SourceContext) -> list[Path]:
         context.on_progress(context.store.get_file(spec.blob_key, path))
     except BlobMissing as error:
         raise AttemptFailed(EndReason.DATA_SOURCE, f"the uploaded file {path.name!r} is gone") from error
-    return [path]

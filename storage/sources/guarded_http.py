@@ -17,6 +17,10 @@ import httpx
 from gridloom.net_guard import Lookup, PrivateHosts, addresses_of
 
 
+class NameUnknown(httpcore.ConnectError):
+    """Raised when a name is not in the DNS: nothing will be there soon."""
+
+
 class GuardedTransport(httpx.BaseTransport):
     """Serves one exchange with its redirects; `deadline` is a time of the monotonic clock.
 
@@ -86,7 +90,9 @@ class _GuardedBackend(httpcore.NetworkBackend):
         try:
             addresses = addresses_of(host, port, self._allow, self._lookup)
         except OSError as error:
-            raise httpcore.ConnectError(f"the name can't be resolved: {error.strerror}") from error
+            is_unknown = isinstance(error, socket.gaierror) and error.errno == socket.EAI_NONAME
+            kind = NameUnknown if is_unknown else httpcore.ConnectError
+            raise kind(f"the name can't be resolved: {error.strerror}") from error
         failure: Exception = httpcore.ConnectError("the name has no address")
         for address in addresses:
             try:

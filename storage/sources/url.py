@@ -1,4 +1,4 @@
-"""A file behind an http or https URL, fetched within bounds and never from a private network."""
+"""Files behind http and https URLs, fetched within bounds and never from a private network."""
 
 import errno
 import socket
@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -21,7 +22,9 @@ from gridloom.sources import SourceSpec
 from gridloom.states import EndReason
 from storage.public_url import check_url
 from storage.sources.context import Progress, SourceContext, ignore_progress
-from storage.sources.guarded_http import GuardedTransport
+from storage.sources.guarded_http import GuardedTransport, NameUnknown
+from storage.sources.local_paths import make_file
+from storage.sources.transfers import Transfers
 
 MAX_REDIRECTS = 5
 _TRY_AGAIN = frozenset({408, 425, 429})
@@ -57,47 +60,53 @@ class UrlInfo:
 class _Transient(AttemptFailed):
     """Raised when the same request may succeed soon."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(EndReason.SOURCE_UNAVAILABLE, message)
 
-def fetch(spec: SourceSpec, into: Path, context: SourceContext) -> list[Path]:
-    """Fetch the URL of the params `url`, with `username` and `password` if given, and return the file.
+
+def fetch(spec: SourceSpec, into: Path, context: SourceContext) -> None:
+    """Fetch the URL of the params `url`, or each of a list, with `username` and `password` if given.
+
+    Every file is named after its URL's path; of those with one name all but the first get a digest in theirs.
 
     Raises:
         AttemptFailed: as `fetch_url`.
+        Exception: whatever the context's `on_progress` raises.
     """
-    path = fetch_url(
-        spec.params.get("url", ""),
-        into,
-        limit_bytes=context.limit_bytes,
-        allow=context.allow,
-        auth=credentials_of(spec.params),
-        on_progress=context.on_progress,
-    )
-    return [path]
+    given = spec.params.get("url", "")
+    urls = dict.fromkeys(given if isinstance(given, list) else [given])
+    transfers = Transfers(context)
+    files = ((url, make_file(into, file_name(url, context.allow), url)) for url in urls)
+    calls = (partial(_fetched, url, path, spec, context, transfers) for url, path in files)
+    for path, size in transfers.run(calls):
+        context.note(f"fetched {path.name}, {size} bytes")
+
+
+def file_name(url: str, allow: PrivateHosts) -> str:
+    """Return what the file behind a URL is called; raises as `fetch_url`."""
+    return safe_file_name(unquote(_judged(url, allow).path))
 
 
 def fetch_url(
     url: str,
-    into: Path,
+    path: Path,
     *,
     limit_bytes: int,
     allow: PrivateHosts,
     auth: tuple[str, str] | None = None,
     on_progress: Progress = ignore_progress,
     conditions: Conditions = DEFAULT_CONDITIONS,
-) -> Path:
-    """Fetch a URL into a new file below `into`, named after the URL's path; the bytes are kept as they are sent.
+) -> None:
+    """Fetch a URL into a file; the bytes are kept as they are sent.
 
     Redirects are followed and judged like the URL itself; credentials stay with the host they are for. Server errors,
     resets and time-outs are tried again from the start.
 
     Raises:
-        AttemptFailed: with DATA_SOURCE when it can't be had, naming host and cause; with DISK_FULL.
+        AttemptFailed: naming host and cause: with SOURCE_UNAVAILABLE when it can't be reached now, DATA_SOURCE when it
+            can't be had, or DISK_FULL.
     """
-    try:
-        parsed = check_url(url, allow)
-    except BadInput as error:
-        raise AttemptFailed(EndReason.DATA_SOURCE, f"the data source: {error.message}") from error
-    path = into / safe_file_name(unquote(parsed.path))
+    parsed = _judged(url, allow)
     deadline = time.monotonic() + conditions.total_s
     for attempt in stamina.retry_context(
         on=_Transient,
@@ -111,7 +120,6 @@ def fetch_url(
             with _client(transport, conditions) as client, _answer(client, parsed, auth) as response:
                 _check_status(response)
                 _save(response, path, limit_bytes, on_progress)
-    return path
 
 
 def look_at_url(
@@ -126,10 +134,7 @@ def look_at_url(
     Raises:
         AttemptFailed: as `fetch_url`.
     """
-    try:
-        parsed = check_url(url, allow)
-    except BadInput as error:
-        raise AttemptFailed(EndReason.DATA_SOURCE, f"the data source: {error.message}") from error
+    parsed = _judged(url, allow)
     transport = GuardedTransport(allow, time.monotonic() + conditions.total_s, conditions.lookup)
     with (
         _failures_named(parsed.host),
@@ -150,6 +155,34 @@ def credentials_of(params: Mapping[str, Any]) -> tuple[str, str] | None:
     """Return the user name and password of a url source's params, None when both are empty."""
     username, password = params.get("username") or "", params.get("password") or ""
     return (username, password) if username or password else None
+
+
+def _judged(url: str, allow: PrivateHosts) -> httpx.URL:
+    try:
+        return check_url(url, allow)
+    except BadInput as error:
+        raise AttemptFailed(EndReason.DATA_SOURCE, f"the data source: {error.message}") from error
+
+
+def _fetched(
+    url: str, path: Path, spec: SourceSpec, context: SourceContext, transfers: Transfers
+) -> tuple[Path, int]:
+    so_far = 0
+
+    def progress(fetched: int) -> None:
+        nonlocal so_far
+        before, so_far = so_far, fetched
+        transfers.moved(fetched - before)  # less than none when a new try begins
+
+    fetch_url(
+        url,
+        path,
+        limit_bytes=context.limit_bytes,
+        allow=context.allow,
+        auth=credentials_of(spec.params),
+        on_progress=progress,
+    )
+    return path, so_far
 
 
 def _client(transport: httpx.BaseTransport, conditions: Conditions) -> httpx.Client:
@@ -180,8 +213,9 @@ def _check_status(response: httpx.Response) -> None:
         return
     host, status = response.request.url.host, response.status_code
     message = f"the data source at {host} answers HTTP {status} {response.reason_phrase}".rstrip()
-    kind = _Transient if status >= 500 or status in _TRY_AGAIN else AttemptFailed
-    raise kind(EndReason.DATA_SOURCE, message)
+    if status >= 500 or status in _TRY_AGAIN:
+        raise _Transient(message)
+    raise AttemptFailed(EndReason.DATA_SOURCE, message)
 
 
 def _save(response: httpx.Response, path: Path, limit_bytes: int, on_progress: Progress) -> None:
@@ -203,11 +237,11 @@ def _save(response: httpx.Response, path: Path, limit_bytes: int, on_progress: P
 def _failures_named(host: str) -> Iterator[None]:
     try:
         yield
+    except NameUnknown as error:
+        raise _refused(host, f"can't be fetched: {error}") from error
     except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
         cause = str(error) or type(error).__name__
-        raise _Transient(
-            EndReason.DATA_SOURCE, f"the data source at {host} can't be fetched: {cause}"
-        ) from error
+        raise _Transient(f"the data source at {host} can't be fetched: {cause}") from error
     except (httpx.HTTPError, AddressRefused) as error:
         raise _refused(host, f"can't be fetched: {error}") from error
     except OSError as error:

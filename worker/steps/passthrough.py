@@ -3,11 +3,20 @@
 import json
 from pathlib import PurePosixPath
 
+from gridloom.buckets import BucketPlace
+from gridloom.errors import AttemptFailed, RunnerFailed
 from gridloom.flat_merge import is_by_chunk, merge_candidates
-from gridloom.wire import OutputFile, OutputsRequest
+from gridloom.states import EndReason
+from gridloom.wire import NewChunk, OutputFile, OutputsRequest
+from storage.buckets.bucket import ObjectInfo
+from storage.sources.bucket import failures_named, names_of, place_of, reference_digest
+from storage.sources.local_paths import printable
+from storage.sources.objects import find_objects
 from worker.attempt import Attempt, Phase
 from worker.chunk_upload import ChunkUpload
 from worker.collect import collect
+
+_KEY_CHARS, _ETAG_CHARS = 1024, 200  # of the columns that keep them
 
 
 class SourceAsChunks:
@@ -26,6 +35,57 @@ class SourceAsChunks:
 
     def cleanup(self, attempt: Attempt) -> None:
         """Nothing: the folder goes as a whole."""
+
+
+class ObjectsAsChunks:
+    """Makes each object of a source in a bucket one chunk without moving a byte: whoever runs it fetches it there."""
+
+    phase: Phase = "stored"
+
+    def prepare(self, attempt: Attempt) -> None:
+        """List the objects and register them.
+
+        Raises:
+            AttemptFailed: when the source can't be had, or holds what can't be a chunk.
+            LeaseLost: when the lease ended meanwhile.
+        """
+        shop, source = attempt.shop, attempt.work.source
+        if source is None:
+            raise RunnerFailed("no data source was named")
+        place, names = place_of(source), names_of(source)
+        upload, count = ChunkUpload(attempt), 0
+        with failures_named(), shop.buckets.use(place) as bucket:
+            objects = find_objects(
+                bucket, names, at_a_time=shop.settings.transfers, check=attempt.lease.check
+            )
+            for count, found in enumerate(objects, 1):
+                upload.refer(_reference(place, found.info, count - 1, attempt))
+        upload.flush()
+        attempt.note(f"listed {count} objects of the data source")
+        attempt.total = count
+
+    def cleanup(self, attempt: Attempt) -> None:
+        """Nothing was made."""
+
+
+def _reference(place: BucketPlace, info: ObjectInfo, index: int, attempt: Attempt) -> NewChunk:
+    settings = attempt.shop.settings
+    most, most_mib = attempt.work.max_chunks or settings.max_chunks, settings.max_upload_mib
+    if index >= most:
+        raise AttemptFailed(EndReason.DATA_SOURCE, f"the data source holds more than {most} objects")
+    problem = ""
+    if info.size > most_mib * 1024 * 1024:
+        problem = f"has {info.size} bytes; a chunk may have {most_mib} MiB"
+    elif "\0" in info.key or len(info.key) > _KEY_CHARS:
+        problem = f"has a key that holds a zero or more than {_KEY_CHARS} characters"
+    elif not 0 < len(info.etag) <= _ETAG_CHARS:
+        problem = "has no ETag by which to see that it stays the same"
+    if problem:
+        raise AttemptFailed(
+            EndReason.DATA_SOURCE, f"the data source's object {printable(info.key)[:200]} {problem}"
+        )
+    digest = reference_digest(place, info)
+    return NewChunk(index=index, size=info.size, sha256=digest, key=info.key, etag=info.etag)
 
 
 class OutputsAsTheyAre:

@@ -10,7 +10,7 @@ class Source:
     phase: Phase = "fetched"
 
     def prepare(self, attempt: Attempt) -> None:
-        """Fetch.
+        """Fetch, and note in the log what was fetched.
 
         Raises:
             AttemptFailed: when the source can't be had.
@@ -18,7 +18,8 @@ class Source:
         """
         lease = attempt.lease
         if attempt.work.source is not None:
-            attempt.shop.fetch(attempt.work.source, attempt.place("SOURCE_DIR"), lambda _bytes: lease.check())
+            folder = attempt.place("SOURCE_DIR")
+            attempt.shop.fetch(attempt.work.source, folder, lambda _bytes: lease.check(), attempt.note)
         request = StageRequest(job_id=lease.job_id, stage=lease.stage, attempt=lease.attempt)
         attempt.shop.control.phase(request, attempt.wanted)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.packs import inline_chunks, put_logs, put_pack
-from gridloom.wire import INLINE_CHUNK_BYTES
+from gridloom.wire import INLINE_CHUNK_BYTES, BlobSpan
 from storage.folder import FolderStore
 from tests.fixtures.log_lines import SEGMENT
 
@@ -28,8 +28,10 @@ class Counting:
         return self.objects[key][offset:][:length]
 
 
-def row(chunk, key, offset, size):
-    return SimpleNamespace(chunk=chunk, attempt=1, chunk_key=key, chunk_offset=offset, chunk_size=size)
+def row(chunk, key, offset, size, etag=None):
+    return SimpleNamespace(
+        chunk=chunk, attempt=1, chunk_key=key, chunk_offset=offset, chunk_size=size, chunk_etag=etag
+    )
 
 
 def test_neighbours_of_one_object_are_read_at_once():
@@ -47,6 +49,12 @@ def test_large_chunks_stay_where_they_are_and_a_task_without_bytes_has_none():
     assert (claimed[0].blob.key, claimed[0].blob.offset, claimed[0].blob.size) == ("a", 7, large)
     assert (claimed[0].offset, claimed[1].offset, claimed[1].blob, claimed[1].size) == (None, 0, None, 0)
     assert tail == b""
+
+
+def test_an_object_of_the_source_is_left_to_whoever_runs_its_task_however_small():
+    [claimed], tail = inline_chunks(None, [row(0, "photos/a.jpg", 0, 3, etag="abc")])
+    assert claimed.blob == BlobSpan(key="photos/a.jpg", size=3, etag="abc")
+    assert (claimed.size, claimed.offset, tail) == (3, None, b"")
 
 
 @given(st.lists(st.binary(max_size=20), max_size=20), st.randoms())
@@ -85,7 +93,6 @@ def test_log_segments_lie_apart_from_what_expires_under_keys_of_their_own(store)
 
 
 def test_a_chunk_without_a_key_is_the_dummy_file():
-    keyless = SimpleNamespace(chunk=0, attempt=1, chunk_key=None, chunk_offset=0, chunk_size=1)
-    claimed, tail = inline_chunks(None, [keyless])
+    claimed, tail = inline_chunks(None, [row(0, None, 0, 1)])
     assert tail == b"\n"
     assert (claimed[0].offset, claimed[0].size) == (0, 1)

@@ -7,12 +7,14 @@ import pytest
 
 from gridloom.archives import pack_component
 from gridloom.devices import Capacity, Needs
+from gridloom.net_guard import PrivateHosts
 from gridloom.settings import Settings
 from gridloom.states import Stage
 from gridloom.wire import ComponentRef, Hint, Work
 from storage.folder import FolderStore
 from tests.fixtures.control_plane import JOB, FakeControlPlane
 from worker.attempt import Workshop
+from worker.buckets import Buckets
 from worker.bundle import Bundles
 from worker.cache_sync import CacheSync
 from worker.caches import CacheFolders
@@ -135,11 +137,12 @@ def rig(tmp_path, control_plane):
     committer, live_logs = Committer(control, book, unsent), LiveLogs(control, unsent)
     sources = {"input.txt": b"hello"}
 
-    def fetch(spec, into, progress):
+    def fetch(spec, into, progress, note):
         for name, data in sources.items():
             (into / name).write_bytes(data)
             progress(len(data))
 
+    buckets = Buckets(PrivateHosts.parse("127.0.0.1"), transfers=4)
     shop = Workshop(
         settings=Settings(max_chunks=2000),
         control=control,
@@ -150,6 +153,7 @@ def rig(tmp_path, control_plane):
         live_logs=live_logs,
         metrics=Metrics(),
         fetch=fetch,
+        buckets=buckets,
     )
     learned = Learned(tmp_path / "imports.json")
     pool = WarmPool(runner, places=2, budget_mib=1000, learned=learned, metrics=shop.metrics)
@@ -174,4 +178,5 @@ def rig(tmp_path, control_plane):
     committer.stop(10)
     control.close()
     pool.close()
+    buckets.close()
     scratch.close()

@@ -17,7 +17,7 @@ def test_an_uploaded_file_keeps_its_base_name(tmp_path: Path) -> None:
     store.put_bytes("up/1", b"hello")
     context = SourceContext(store=store, limit_bytes=5, on_progress=seen.append)
     spec = SourceSpec(descriptor="file", blob_key="up/1", name="C:\\me\\book.txt")
-    assert file.fetch(spec, tmp_path, context) == [tmp_path / "book.txt"]
+    file.fetch(spec, tmp_path, context)
     assert (tmp_path / "book.txt").read_bytes() == b"hello"
     assert seen == [5]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gridloom.errors import BucketDenied, ObjectMissing
+from gridloom.errors import BucketDenied, LeaseLost, ObjectMissing
 from storage.buckets.bucket import ObjectInfo
 from storage.sources.objects import find_objects
 
@@ -89,8 +89,15 @@ def test_a_folder_of_which_only_the_content_may_be_read_is_found() -> None:
         found(Keys(*TREE, denied=("x",)), "x")
 
 
-def test_a_listing_is_read_no_further_than_it_is_used() -> None:
+def test_a_listing_is_read_no_further_than_it_is_used_and_may_be_stopped() -> None:
     bucket: Any = Keys(*(f"many/{number:06}" for number in range(100_000)))
-    first = [it.path for it in islice(find_objects(bucket, ["many/"], at_a_time=16), 3)]
-    assert first == ["000000", "000001", "000002"]
+    first = islice(find_objects(bucket, ["many/"], at_a_time=16), 3)
+    assert [it.path for it in first] == ["000000", "000001", "000002"]
     assert (bucket.listed, bucket.looked) == (3, 0)
+
+    def check() -> None:
+        if bucket.listed == 1000:
+            raise LeaseLost("gone")
+
+    with pytest.raises(LeaseLost):
+        list(find_objects(bucket, ["many/*x"], at_a_time=16, check=check))

@@ -19,7 +19,7 @@ from gridloom.states import EndReason
 from storage.folder import FolderStore
 from storage.sources import url
 from storage.sources.context import SourceContext
-from storage.sources.url import Conditions, fetch_url
+from storage.sources.url import Conditions, fetch_url, file_name
 
 LOCAL = PrivateHosts.parse("127.0.0.1")
 QUICK = Conditions(connect_s=2, read_s=2, total_s=10, wait_s=0.01)
@@ -142,14 +142,20 @@ def get(
     limit_bytes: int = 10_000,
     **more: Any,
 ) -> Path:
-    return fetch_url(address, into, limit_bytes=limit_bytes, allow=allow, conditions=conditions, **more)
+    path = into / file_name(address, allow)
+    fetch_url(address, path, limit_bytes=limit_bytes, allow=allow, conditions=conditions, **more)
+    return path
 
 
-def failure(address: str, into: Path, **more: Any) -> str:
+def failure(address: str, into: Path, *, reason: EndReason = EndReason.DATA_SOURCE, **more: Any) -> str:
     with pytest.raises(AttemptFailed) as caught:
         get(address, into, **more)
-    assert caught.value.reason is EndReason.DATA_SOURCE
+    assert caught.value.reason is reason
     return caught.value.message
+
+
+def unavailable(address: str, into: Path, **more: Any) -> str:
+    return failure(address, into, reason=EndReason.SOURCE_UNAVAILABLE, **more)
 
 
 def test_a_file_is_fetched_under_the_name_in_its_url(server: Server, tmp_path: Path) -> None:
@@ -181,19 +187,19 @@ def test_a_refusal_names_host_and_status_and_is_not_repeated(
 
 def test_a_server_error_is_tried_three_times(server: Server, tmp_path: Path) -> None:
     assert get(f"{server.url}/flaky/3", tmp_path).read_bytes() == b"finally"
-    assert "answers HTTP 503" in failure(f"{server.url}/flaky/9", tmp_path)
+    assert "answers HTTP 503" in unavailable(f"{server.url}/flaky/9", tmp_path)
     assert len(server.seen) == 6
 
 
 def test_a_body_shorter_than_promised_is_tried_again(server: Server, tmp_path: Path) -> None:
-    assert "can't be fetched" in failure(f"{server.url}/short", tmp_path)
+    assert "can't be fetched" in unavailable(f"{server.url}/short", tmp_path)
     assert len(server.seen) == 3
 
 
 def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    assert "127.0.0.1 can't be fetched" in failure(f"http://127.0.0.1:{port}/", tmp_path)
+    assert "127.0.0.1 can't be fetched" in unavailable(f"http://127.0.0.1:{port}/", tmp_path)
 
 
 def test_a_name_that_does_not_resolve_is_named(tmp_path: Path) -> None:
@@ -219,7 +225,7 @@ def test_an_undeclared_size_is_cut_at_the_limit(server: Server, tmp_path: Path) 
 @pytest.mark.parametrize("path", ["drip", "header"])
 def test_a_slow_answer_is_cut_at_the_time_limit(path: str, server: Server, tmp_path: Path) -> None:
     start = time.monotonic()
-    message = failure(
+    message = unavailable(
         f"{server.url}/{path}", tmp_path, conditions=Conditions(read_s=1, total_s=0.3, wait_s=0.01)
     )
     assert "can't be fetched" in message
@@ -335,10 +341,37 @@ def test_credentials_stay_with_their_host(server: Server, canary: Server, tmp_pa
 def test_the_params_of_a_source_are_used(server: Server, tmp_path: Path) -> None:
     context = SourceContext(store=FolderStore(tmp_path / "store"), limit_bytes=100, allow=LOCAL)
     params = {"url": f"{server.url}/bytes/3/a.txt", "name": "", "username": "me", "password": ""}
-    assert url.fetch(SourceSpec(descriptor="url", params=params), tmp_path, context) == [tmp_path / "a.txt"]
+    url.fetch(SourceSpec(descriptor="url", params=params), tmp_path, context)
+    assert (tmp_path / "a.txt").read_bytes() == b"xxx"
     assert server.seen[0][1]["Authorization"].startswith("Basic ")
     url.fetch(SourceSpec(descriptor="url", params=params | {"username": ""}), tmp_path, context)
     assert "Authorization" not in server.seen[1][1]
+
+
+def test_a_list_is_fetched_whole_and_no_file_replaces_another(server: Server, tmp_path: Path) -> None:
+    notes: list[str] = []
+    urls = [f"{server.url}/bytes/{size}/a.txt" for size in (3, 4, 5)] + [f"{server.url}/bytes/6/b.txt"]
+    context = SourceContext(
+        store=FolderStore(tmp_path / "store"),
+        limit_bytes=18,
+        transfers=4,
+        allow=LOCAL,
+        note=notes.append,
+    )
+    into = tmp_path / "into"
+    into.mkdir()
+    url.fetch(SourceSpec(descriptor="url", params={"url": [*urls, urls[0]]}), into, context)
+    assert sorted(it.stat().st_size for it in into.iterdir()) == [3, 4, 5, 6]
+    assert ((into / "a.txt").stat().st_size, (into / "b.txt").stat().st_size) == (3, 6)
+    assert len(server.seen) == 4
+    assert "fetched b.txt, 6 bytes" in notes
+
+
+def test_the_limit_counts_for_a_list_as_a_whole(server: Server, tmp_path: Path) -> None:
+    urls = [f"{server.url}/bytes/60/{name}" for name in "abc"]
+    context = SourceContext(store=FolderStore(tmp_path / "store"), limit_bytes=100, transfers=2, allow=LOCAL)
+    with pytest.raises(AttemptFailed, match="more than the limit of 100 bytes"):
+        url.fetch(SourceSpec(descriptor="url", params={"url": urls}), tmp_path, context)
 
 
 def test_a_full_disk_is_the_workers_fault(server: Server, tmp_path: Path) -> None:
