@@ -21,7 +21,7 @@ from api.shapes.jobs import (
 from api.task_view import attempts_of, task_of
 from gridloom.errors import BadState, NotFound
 from gridloom.ids import parse_task_id
-from gridloom.states import JobState, Stage, TaskState
+from gridloom.states import JOB_FINAL, JobState, Stage, TaskState
 from storage.repositories import jobs, outputs, task_pages, workers
 
 router = APIRouter(route_class=JsonRoute)
@@ -66,10 +66,13 @@ def list_results(
     limit: Annotated[int, Query(alias="pagination.limit", ge=0)] = 0,
     offset: Annotated[int, Query(alias="pagination.offset", ge=0, lt=2**31)] = 0,
 ) -> ResultsResponse:
-    """List a finished job's output files with links to fetch them; more than 10,000 come in pages."""
+    """List a finished job's output files with links to fetch them; more than 10,000 come in pages.
+
+    Also those of a job that failed only in its delivery, for as long as they are kept.
+    """
     with context.database.read() as connection:
         job = jobs.get(connection, caller.account_id, job_id)
-        _check_complete(job)
+        _check_stands(job)
         if job.output_epoch is None:
             return ResultsResponse(results=[], pagination=PaginatedResponse.of(total=0, offset=0, rows=0))
         total = outputs.count(connection, job.id, job.output_epoch)
@@ -87,8 +90,9 @@ def list_results(
     )
 
 
-def _check_complete(job: Row[Any]) -> None:
-    if job.state != JobState.COMPLETE:
+def _check_stands(job: Row[Any]) -> None:
+    undelivered = job.state in JOB_FINAL and job.output_epoch is not None
+    if job.state != JobState.COMPLETE and not undelivered:
         reason = f": {job.error_message}" if job.error_message else ""
         raise BadState(f"job has not yet been completed, it is {job.state}{reason}")
     check_kept(job)

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import update
 from structlog.testing import capture_logs
 
+from api.routes import internal
 from gridloom import frames
 from gridloom.devices import Capacity
 from gridloom.ids import new_uuid
@@ -21,6 +22,7 @@ from gridloom.wire import (
     LogsRequest,
     NewChunk,
     OutputFile,
+    OutputsPage,
     OutputsRequest,
     PinReply,
     PinRequest,
@@ -35,7 +37,7 @@ from scheduler.strays import STRAY_S
 from storage.columns import db_now
 from storage.repositories import assembly, logs, worker_metrics
 from storage.tables import jobs
-from tests.fixtures.fabric import Fabric, component, plan_of
+from tests.fixtures.fabric import Fabric, component, plan_of, stage_of
 from tests.fixtures.log_lines import SEGMENT
 
 URL = "/internal/v1"
@@ -340,6 +342,29 @@ def test_outputs_count_when_their_attempt_commits(fabric, worker, assembling):
     row = fabric.job(assembling)
     assert (row.state, row.output_epoch) == (JobState.COMPLETE, 1)
     assert fabric.outputs(assembling) == {"a/b": "jobs/x/out"}
+
+
+def test_output_is_read_page_by_page_by_who_delivers_it(anonymous, fabric, worker, monkeypatch):
+    monkeypatch.setattr(internal, "_RESULTS_PAGE", 2)
+    to_bucket = {"destination": "s3", "destination_params": {"bucketName": "books"}}
+    job_id = fabric.run_chunks(3, plan_of(assembler=stage_of(passthrough=True), **to_bucket))
+    fabric.complete(job_id, ["a"], ["b"], ["c"])
+    fabric.progress(job_id)
+    work = worker.claim(job_id, Stage.DELIVER, 0)[0].work
+    assert work.destination.place.bucket == "books"
+    assert (work.component.name, work.env, work.source) == ("deliver", {}, None)
+    headers = {"Authorization": f"Bearer {worker.token}"}
+    paths, after = [], ""
+    for more in (True, False):
+        asked = {"job_id": job_id, "attempt": "1", "after": after}
+        answer = anonymous.get(f"{URL}/outputs", params=asked, headers=headers)
+        page = OutputsPage.model_validate_json(answer.content)
+        assert page.more is more
+        paths += [file.path for file in page.files]
+        after = paths[-1]
+    assert paths == ["a", "b", "c"]
+    late = {"job_id": job_id, "attempt": "2", "after": ""}
+    assert anonymous.get(f"{URL}/outputs", params=late, headers=headers).status_code == 409
 
 
 def segments(context, job_id):

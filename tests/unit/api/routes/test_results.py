@@ -10,6 +10,7 @@ from gridloom.warmth import Tier
 from gridloom.wire import Spent
 from storage.tables import attempts, jobs, tasks
 from tests.fixtures.fabric import Fabric
+from tests.unit.api.routes.conftest import path_of
 from tests.unit.api.routes.test_jobs import error_of
 
 
@@ -40,6 +41,15 @@ def test_each_output_file_is_one_result(finished, hello):
     page = hello.get(f"/v1/customer/jobs/{job['id']}/results?pagination.limit=1&pagination.offset=1").json()
     assert [it["name"] for it in page["results"]] == ["c"]
     assert page["pagination"] == {"total": 3, "offset": 1, "hasPrevious": True, "hasNext": True}
+
+
+@pytest.mark.parametrize("state", [JobState.FAILED, JobState.ABORTED])
+def test_what_could_not_be_delivered_is_a_result_for_as_long_as_it_is_kept(finished, hello, state):
+    job = finished({"a": b"12"}, state=state, error_message="the delivery failed: denied")
+    (found,) = hello.get(f"/v1/customer/jobs/{job['id']}/results").json()["results"]
+    assert hello.get(path_of(found["link"])).content == b"12"
+    late = finished({"a": b"12"}, state=state, hours=-1)
+    assert hello.get(f"/v1/customer/jobs/{late['id']}/results").status_code == 404
 
 
 @pytest.mark.parametrize("settings", [{"public_url": "https://fabric.example/base/"}], indirect=True)
