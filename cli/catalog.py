@@ -30,6 +30,8 @@ COMMANDS: Mapping[str, Entry] = {
     "logs": _entry("cli.logs", "logs", "Search, follow or save what a job printed."),
     "events": _entry("cli.events", "events", "Tell what happens to your jobs, as it happens."),
     "cache": _entry("cli.caches", "cache", "Files that tasks find in their cache folders."),
+    "source": _entry("cli.looks", "source", "Data sources: look at one before a job uses it."),
+    "destination": _entry("cli.looks", "destination", "Destinations: look at one before a job uses it."),
     "secret": _entry("cli.secrets", "secret", "Secrets that tasks may be given."),
     "key": _entry("cli.keys", "key", "API keys of your account."),
     "wallet": _entry("cli.wallet", "wallet", "ByteChips: balance, prices, what jobs cost."),

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from cli.access import PATIENCE_S, Access
-from cli.drafts import Draft, make_job
+from cli.drafts import TEMPORARY_BUCKET, Draft, make_job
 from cli.fabric import Runner
 from cli.output import AsJson, complain, say, show
 from cli.progress import job_progress, stage_times, transfer_progress
@@ -124,7 +124,7 @@ def _run_job(client: "Client", work: Path, result: Path, *, quiet: bool) -> "Job
     client.activate("app", DEMO_APP)
     if not quiet:
         say(f"Counting words in the sources of Python's standard library, {size / 1e6:.0f} MB")
-    draft = Draft(origin=DEMO_TEMPLATE, name="Demo", source=str(source), to_bucket=True)
+    draft = Draft(origin=DEMO_TEMPLATE, name="Demo", file=source, destination=TEMPORARY_BUCKET)
     with transfer_progress("Uploading", size, quiet=quiet) as moved:
         job_id = str(make_job(client, draft, moved)["id"])
     client.run_job(job_id)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cli.ends import SPELLING
 from gridloom.errors import BadInput
 from gridloom.ids import is_uuid
 
@@ -22,8 +23,7 @@ _SETTINGS = {
     "istestjob": "isTestJob",
     "reuse": "reuse",
 }
-_BUCKET = {"dataSourceDescriptor": "bucket", "params": {}}
-_URL_TYPE = "type.googleapis.com/bytenite.data_source.HttpDataSource"
+TEMPORARY_BUCKET: Json = {"dataSourceDescriptor": "bucket", "params": {}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,15 +32,11 @@ class Draft:
 
     origin: str
     name: str = ""
-    source: str = ""  #: a file or an http(s) URL
-    to_bucket: bool = False
+    file: Path | None = None  #: the source, when it is a file of this machine
+    source: Json | None = None
+    destination: Json | None = None
     params: Json = field(default_factory=dict)
     config: Json = field(default_factory=dict)
-
-    @property
-    def file(self) -> Path | None:
-        """The source when it is a file of this machine."""
-        return Path(self.source) if self.source and not _is_url(self.source) else None
 
 
 def read_params(pairs: Sequence[str]) -> Json:
@@ -88,11 +84,11 @@ def make_job(client: "Client", draft: Draft, moved: Callable[[int], None]) -> Js
         BadInput: when the source is not a file.
     """
     if draft.file and not draft.file.is_file():
-        raise BadInput(f"--input {draft.file} is neither a file nor an http(s) URL")
+        raise BadInput(f"--input {draft.file} is neither a file nor an http(s) URL nor {SPELLING}")
     job = _changed(client, draft) if is_uuid(draft.origin) else client.create_job(_body(draft)).raw
     job_id = str(job["id"])
-    if not (draft.to_bucket or (job.get("dataDestination") or {}).get("dataSourceDescriptor")):
-        client.change_job(job_id, "datasource", {"dataDestination": _BUCKET})
+    if not (draft.destination or (job.get("dataDestination") or {}).get("dataSourceDescriptor")):
+        client.change_job(job_id, "datasource", {"dataDestination": TEMPORARY_BUCKET})
     if draft.file:
         client.upload_source(job_id, draft.file, moved)
     return job
@@ -120,19 +116,8 @@ def _changed(client: "Client", draft: Draft) -> Json:
 
 
 def _data(draft: Draft) -> Json:
-    data: Json = {}
-    if _is_url(draft.source):
-        data["dataSource"] = {
-            "dataSourceDescriptor": "url",
-            "params": {"@type": _URL_TYPE, "url": draft.source},
-        }
-    if draft.to_bucket:
-        data["dataDestination"] = _BUCKET
-    return data
-
-
-def _is_url(source: str) -> bool:
-    return source.startswith(("http://", "https://"))
+    data = {"dataSource": draft.source, "dataDestination": draft.destination}
+    return {name: end for name, end in data.items() if end}
 
 
 def _value(text: str) -> Any:

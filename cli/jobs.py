@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli import job_edits, job_lists, logs
+from cli import ends, job_edits, job_lists, logs
 from cli.access import PATIENCE_S
 from cli.catalog import command_group
-from cli.drafts import Draft, make_job, read_config, read_params
+from cli.drafts import TEMPORARY_BUCKET, Draft, make_job, read_config, read_params
 from cli.output import AsJson, Wide, complain, fields, say, show, show_line, table
 from cli.phases import phase_line
 from cli.progress import job_progress, transfer_progress
@@ -37,7 +37,13 @@ Reuse = Annotated[
     bool, typer.Option("--reuse", help="Take results that earlier jobs of yours made of the same chunks.")
 ]
 Source = Annotated[
-    str, typer.Option("--input", metavar="FILE|URL", help="Data source: a file or an http(s) URL.")
+    str,
+    typer.Option(
+        "--input",
+        "--source",
+        metavar="FILE|PLACE",
+        help=f"Data source: a file, an http(s) URL, {ends.SPELLING}, or JSON.",
+    ),
 ]
 Output = Annotated[
     Path | None, typer.Option("--output", metavar="DIR", help="Fetch the results into this folder.")
@@ -76,6 +82,11 @@ def create(  # noqa: PLR0913 (one for each option)
     config: Config = [],  # noqa: B006
     reuse: Reuse = False,
     source: Source = "",
+    destination: ends.Destination = "",
+    secret: ends.Secret = "",
+    region: ends.Region = "",
+    endpoint: ends.Endpoint = "",
+    overwrite: ends.Overwrite = False,
     name: Name = "",
     as_json: AsJson = False,
 ) -> None:
@@ -83,10 +94,12 @@ def create(  # noqa: PLR0913 (one for each option)
 
     Example: gridloom job create shout-template --input notes.txt
     """
+    options = ends.BucketOptions(secret=secret, region=region, endpoint=endpoint)
     draft = Draft(
         origin=template,
         name=name,
-        source=source,
+        **_source(source, options),
+        destination=ends.read_destination(destination, options, overwrite=overwrite),
         params=read_params(param),
         config=_settings(config, reuse=reuse),
     )
@@ -105,6 +118,11 @@ def run(  # noqa: PLR0913 (one for each option)
     config: Config = [],  # noqa: B006
     reuse: Reuse = False,
     source: Source = "",
+    destination: ends.Destination = "",
+    secret: ends.Secret = "",
+    region: ends.Region = "",
+    endpoint: ends.Endpoint = "",
+    overwrite: ends.Overwrite = False,
     output: Output = None,
     name: Name = "",
     as_json: AsJson = False,
@@ -113,11 +131,13 @@ def run(  # noqa: PLR0913 (one for each option)
 
     Example: gridloom job run shout-template --wait --param app.case=upper --input notes.txt --output result
     """
+    options = ends.BucketOptions(secret=secret, region=region, endpoint=endpoint)
+    fetched = None if output is None else TEMPORARY_BUCKET
     draft = Draft(
         origin=template,
         name=name,
-        source=source,
-        to_bucket=output is not None,
+        **_source(source, options),
+        destination=ends.read_destination(destination, options, overwrite=overwrite) or fetched,
         params=read_params(param),
         config=_settings(config, reuse=reuse),
     )
@@ -209,6 +229,42 @@ def _settings(config: list[str], *, reuse: bool) -> dict[str, Any]:
     return read_config(config) | ({"reuse": True} if reuse else {})
 
 
+@job.command("redeliver")
+def redeliver(  # noqa: PLR0913 (one for each option)
+    context: typer.Context,
+    job_id: JobId,
+    *,
+    destination: ends.Destination = "",
+    secret: ends.Secret = "",
+    region: ends.Region = "",
+    endpoint: ends.Endpoint = "",
+    overwrite: ends.Overwrite = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Deliver an ended job's output again, to its own destination or to another one; nothing is computed anew.
+
+    Example: gridloom job redeliver 5f2b6c1e-8c0f-4a53-9d0e-0a6c0e7c9f11 --destination s3://results/again --wait
+    """
+    options = ends.BucketOptions(secret=secret, region=region, endpoint=endpoint)
+    to = ends.read_destination(destination, options, overwrite=overwrite)
+    with context.obj.client(patience_s=PATIENCE_S) as client:
+        answer = client.redeliver_job(job_id, to).raw
+        if wait:
+            _finish(client, job_id, None, as_json=as_json)
+        else:
+            text = f"Its output is delivered; watch it with gridloom job watch {job_id}"
+            show(answer, text, as_json=as_json)
+
+
+def _source(text: str, options: ends.BucketOptions) -> dict[str, Any]:
+    """Return what a draft is told of a source: that it is a file of this machine, or where it is."""
+    if not text:
+        return {}
+    end = ends.read_end(text, options)
+    return {"source": end} if end else {"file": Path(text)}
+
+
 def _made(client: "Client", draft: Draft, *, quiet: bool) -> dict[str, Any]:
     size = draft.file.stat().st_size if draft.file and draft.file.is_file() else 0
     with transfer_progress("Uploading", size, quiet=quiet or not size) as moved:
@@ -252,7 +308,8 @@ def _close(ended: "Job", *, as_json: bool) -> None:
 def _end(end: dict[str, Any] | None) -> str:
     """Return a source or destination in short: its kind, and what it is called there."""
     params = (end or {}).get("params") or {}
-    place = params.get("url") or params.get("name") or ""
+    parts = (params.get("bucketName"), params.get("name"))
+    place = params.get("url") or "/".join(str(it) for it in parts if it)
     return f"{(end or {}).get('dataSourceDescriptor', '')} {place}".strip()
 
 

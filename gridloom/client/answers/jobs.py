@@ -166,8 +166,16 @@ class DataSourceFolder(Answer):
     files = many(DataSourceFile)
 
 
+class Permissions(Answer):
+    """What a bucket's keys may do; None where it was not tried."""
+
+    list = Member(bool, None)
+    read = Member(bool, None)
+    write = Member(bool, None)
+
+
 class DataSourceTest(Answer):
-    """What a data source holds; the size is in bytes."""
+    """What a data source or destination holds, page by page, and what may be done there; sizes are in bytes."""
 
     filename = text()
     path = text()
@@ -175,6 +183,13 @@ class DataSourceTest(Answer):
     properties = free()
     temp_url = text()
     files = one(DataSourceFolder)
+    reachable = flag(default=True)
+    permissions = Member(Permissions, Permissions({}))
+    count = whole()
+    total_size = whole()
+    truncated = flag()
+    after = text()
+    problems = many(str)
 
 
 class Stats(Answer):

@@ -99,6 +99,12 @@ def abort_job(job_id: str) -> Talk[Done]:
     return (yield from change("POST", path_of(_JOBS, job_id, "abort"), {}))
 
 
+def redeliver_job(job_id: str, data_destination: Json | None = None) -> Talk[Done]:
+    """Have an ended job's output delivered again, to its own destination or to another one."""
+    body = given(dataDestination=data_destination)
+    return (yield from change("POST", path_of(_JOBS, job_id, "redeliver"), body))
+
+
 def delete_job(job_id: str) -> Talk[Done]:
     """Remove a job from the lists; a running one is aborted first."""
     return (yield from change("DELETE", path_of(_JOBS, job_id)))
@@ -138,9 +144,28 @@ def stats() -> Talk[Stats]:
     return (yield from fetch(Stats, "/v1/customer/metrics"))
 
 
-def try_data_source(data_source: Json, *, list_files: bool = False) -> Talk[DataSourceTest]:
-    """Look whether a data source can be read, and what it holds."""
-    body = {"dataSource": data_source, "listFiles": list_files}
+def try_data_source(
+    data_source: Json, *, list_files: bool = False, path: str = "", after: str = "", limit: int = 0
+) -> Talk[DataSourceTest]:
+    """Look whether a data source can be read, and what it holds.
+
+    With a `path` the files are those directly in that folder of it, "/" being the source itself. What one page says
+    is `after` brings the next.
+    """
+    body = {"dataSource": data_source, "listFiles": list_files} | given(path=path, after=after)
+    return (yield from _look(body, limit))
+
+
+def try_data_destination(
+    data_destination: Json, *, list_files: bool = False, path: str = "", after: str = "", limit: int = 0
+) -> Talk[DataSourceTest]:
+    """Look whether output can be written to a destination, by a small file that is deleted again; and what it holds."""
+    body = {"dataDestination": data_destination, "listFiles": list_files} | given(path=path, after=after)
+    return (yield from _look(body, limit))
+
+
+def _look(body: Json, limit: int) -> Talk[DataSourceTest]:
+    body = body | ({"limit": limit} if limit else {})
     answer = yield from call("POST", "/v1/customer/datasource/test", body=body, repeatable=True)
     return DataSourceTest(answer)
 

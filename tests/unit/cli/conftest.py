@@ -30,6 +30,7 @@ class FakeFabric:
         self.uploaded = None
         self.log_pages = []
         self.log_events = []
+        self.seen_end = {}
         self.phases = None
         self.answers = {}  # to whatever a test wants answered otherwise, by method and path
         self.queries = []
@@ -107,6 +108,9 @@ class FakeFabric:
         self.job["state"] = "JOB_STATE_STARTED"
         return 200, {"ok": True}
 
+    def look(self, body):
+        return 200, self.seen_end
+
     def results(self, body, job_id):
         results = [
             {"name": name, "url": f"{self.url}/outputs/{number}", "size": str(len(data))}
@@ -139,6 +143,8 @@ _ROUTES = {
     ("PATCH", "/v1/customer/jobs/([^/]+)/(.+)"): FakeFabric.change,
     ("POST", "/v1/customer/jobs/([^/]+)/run"): FakeFabric.run,
     ("POST", "/v1/customer/jobs/([^/]+)/abort"): FakeFabric.fine,
+    ("POST", "/v1/customer/jobs/([^/]+)/redeliver"): FakeFabric.run,
+    ("POST", "/v1/customer/datasource/test"): FakeFabric.look,
     ("GET", "/v1/customer/jobs/([^/]+)/results"): FakeFabric.results,
     ("GET", "/v1/customer/jobs/([^/]+)/tasks"): FakeFabric.tasks,
     ("POST", "/v1/customer/logs"): FakeFabric.logs,

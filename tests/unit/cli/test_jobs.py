@@ -97,6 +97,33 @@ def test_a_url_is_the_source_as_it_is(fabric, gridloom):
     assert source["params"]["url"] == "https://example.test/a.txt"
 
 
+def test_both_ends_can_be_in_buckets(fabric, gridloom):
+    arguments = ("--source", "gcp://lake@books/2024/*.txt", "--destination", "s3://results/run 7")
+    code, _, err = gridloom("job", "create", "t", *arguments, "--secret", "mine", "--overwrite")
+    assert (code, err) == (0, "")
+    [body] = fabric.bodies("POST", "/v1/customer/jobs")
+    source, destination = body["dataSource"], body["dataDestination"]
+    assert (source["dataSourceDescriptor"], destination["dataSourceDescriptor"]) == ("gcp", "s3")
+    assert source["params"]["bucketName"] == "books"
+    assert source["params"]["name"] == "2024/*.txt"
+    assert source["params"]["secret_id"] == "lake"
+    assert destination["params"]["secret_id"] == "mine"
+    assert destination["params"]["overwrite"] is True
+    assert "overwrite" not in source["params"]
+    assert "s3 results/run 7" in gridloom("job", "get", JOB_ID)[1]
+
+
+def test_an_ended_job_is_delivered_again(fabric, gridloom):
+    gridloom("job", "create", "t")
+    path = f"/v1/customer/jobs/{JOB_ID}/redeliver"
+    code, out, _ = gridloom("job", "redeliver", JOB_ID)
+    assert (code, fabric.bodies("POST", path)) == (0, [{}])
+    assert f"gridloom job watch {JOB_ID}" in out
+    code, out, _ = gridloom("job", "redeliver", JOB_ID, "--destination", "storj://again", "--wait")
+    assert (code, out.splitlines()[-1]) == (0, "Complete")
+    assert fabric.bodies("POST", path)[1]["dataDestination"]["dataSourceDescriptor"] == "storj"
+
+
 def test_a_failed_job_gives_exit_code_1_and_its_reason(fabric, gridloom):
     fabric.states, fabric.error_message = ["PARTITIONING", "FAILED"], "task 2: exit code 3"
     code, _, err = gridloom("job", "run", "shout-template", "--wait")
