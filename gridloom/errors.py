@@ -22,6 +22,7 @@
       SealBroken                   500   a sealed value was changed, or moved to where it does not belong
       BucketFailed                 400   a user's bucket can't do what was asked of it; trying again won't help
         BucketDenied               400   the keys are wrong, or lack the permission that it names
+        BucketFull                 400   there is no space left, or the quota is used up
         ObjectMissing              400   the bucket has no such object, or there is no such bucket
         ObjectChanged              400   the object is not what it was when it was looked at
         ObjectExists               400   the object is there already and may not be replaced
@@ -163,6 +164,10 @@ class BucketDenied(BucketFailed):
     def __init__(self, message: str, *, permission: str = "") -> None:
         super().__init__(message)
         self.permission = permission
+
+
+class BucketFull(BucketFailed):
+    """Raised when a bucket takes no more bytes: its server's disk is full, or its quota used up."""
 
 
 class ObjectMissing(BucketFailed):

@@ -11,9 +11,11 @@ from gridloom.errors import (
     BlobMissing,
     BucketDenied,
     BucketFailed,
+    BucketFull,
     BucketUnavailable,
     ObjectMissing,
     SetupFailed,
+    StoreFull,
     StoreUnavailable,
     TooLarge,
 )
@@ -183,9 +185,8 @@ def open_bucket(url: BucketUrl) -> BucketStore:
         bucket.read(f"{above}{READY_KEY}")
         bucket.delete([f"{above}{READY_KEY}-not"])  # takes the permission, though it is not there
     except BucketDenied as error:
-        lack = f"lacks the permission to {error.permission}" if error.permission else "refuses the keys"
-        keys = f"{KEY_SETTING} and {SECRET_SETTING}"
-        raise SetupFailed(f"{name} {lack}; check {keys}: {error.message}") from error
+        problem = f"{name} refuses the keys; check {KEY_SETTING} and {SECRET_SETTING}: {error.message}"
+        raise SetupFailed(problem) from error
     except BucketFailed as error:
         raise SetupFailed(f"{name} can't be used; check {URL_SETTING}: {error.message}") from error
     except BucketUnavailable as error:
@@ -198,6 +199,8 @@ def open_bucket(url: BucketUrl) -> BucketStore:
 def _store_errors(key: str) -> Iterator[None]:
     try:
         yield
+    except BucketFull as error:
+        raise StoreFull(f"no space left to store {key!a}: {error.message}") from error
     except (BucketUnavailable, BucketFailed) as error:
         raise StoreUnavailable(f"the object store fails at {key!a}: {error.message}") from error
 

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 from gridloom.errors import SetupFailed
 from gridloom.settings import Settings
 from storage.blobs import BlobStore
+from storage.bucket_store import open_bucket
 from storage.bucket_urls import parse_bucket_url
 from storage.folder import FolderStore
 
@@ -26,11 +27,7 @@ def open_store(settings: Settings) -> BlobStore:
             return _open_file_url(url)
         case "s3":
             secret_key = settings.store_secret_key.get_secret_value()
-            place = parse_bucket_url(url, settings.store_access_key, secret_key)
-            # Its clients take half a second and 40 MB, which a folder need not pay for.
-            from storage.bucket_store import open_bucket  # noqa: PLC0415
-
-            return open_bucket(place)
+            return open_bucket(parse_bucket_url(url, settings.store_access_key, secret_key))
         case "":
             return _open_path(url)
         case scheme:

@@ -141,17 +141,21 @@ class Bucket:
         with explained(self.place, "delete"):
             return listing.delete_objects(self._session, keys)
 
-    def abort_uploads(self, prefix: str, *, older_than_s: float = 0) -> int:
-        """Abort multipart uploads that somebody began and never finished; return how many."""
+    def abort_uploads(self, prefix: str, *, older_than_s: float = 0, exact: bool = False) -> int:
+        """Abort multipart uploads that somebody began and never finished; return how many. With `exact` only those of
+        the very key."""
         with explained(self.place, "write"):
-            return listing.abort_uploads(self._session, prefix, older_than_s)
+            return listing.abort_uploads(self._session, prefix, older_than_s, exact=exact)
 
-    def link(self, key: str, expires_s: int, *, file_name: str = "", endpoint: str = "") -> str:
+    def link(
+        self, key: str, expires_s: int, *, file_name: str = "", content_type: str = "", endpoint: str = ""
+    ) -> str:
         """Return a presigned URL that gives the object to whoever holds it, for at most 7 days; `endpoint` is the
         server's public name. Without keys it is the plain URL."""
         params = {"Key": key}
-        if file_name and (self.place.access_key or self._session.access.ambient):
-            params["ResponseContentDisposition"] = _attachment(file_name)
+        if self.place.access_key or self._session.access.ambient:
+            params |= {"ResponseContentDisposition": _attachment(file_name)} if file_name else {}
+            params |= {"ResponseContentType": content_type} if content_type else {}
         with explained(self.place, "read", key):
             return self._session.presign(endpoint, params, min(expires_s, _LONGEST_LINK_S))
 

@@ -10,6 +10,7 @@ from gridloom.errors import (
     AddressRefused,
     BucketDenied,
     BucketFailed,
+    BucketFull,
     BucketUnavailable,
     GridloomError,
     ObjectChanged,
@@ -131,7 +132,7 @@ def explain(failure: Failure, place: BucketPlace, permission: Permission, key: s
     if failure.unmet or failure.out_of_range:
         return _unmet(permission, place, key)
     if failure.code in _FULL_CODES or failure.status == 507:
-        return BucketFailed(f"{what}: there is no space left ({detail})")
+        return BucketFull(f"{what}: there is no space left ({detail})")
     if failure.busy:
         return BucketUnavailable(f"{what}: {_server(place)} can't be reached or asks for patience ({detail})")
     return _refused(failure, place, permission, what, detail)
