@@ -83,13 +83,13 @@ def delete_objects(session: Session, keys: Iterable[str]) -> int:
     return count
 
 
-def abort_uploads(session: Session, prefix: str, older_than_s: float) -> int:
+def abort_uploads(session: Session, prefix: str, older_than_s: float, *, exact: bool = False) -> int:
     """Abort unfinished multipart uploads and return how many; none where they may not be listed."""
     before = datetime.now(UTC) - timedelta(seconds=older_than_s)
     count = 0
     try:
         for upload in _uploads(session, prefix):
-            if upload["Initiated"] <= before:
+            if upload["Initiated"] <= before and (upload["Key"] == prefix or not exact):
                 _abort(session, upload["Key"], upload["UploadId"])
                 count += 1
     except Failure as failure:

@@ -102,7 +102,7 @@ class BucketDelivery:
             with self._on_disk:
                 crew.check()
                 if again:
-                    self._bucket.abort_uploads(self._prefix + file.path)
+                    self._bucket.abort_uploads(self._prefix + file.path, exact=True)
                 return self._put_by_disk(crew, file, only_new=only_new)
         except ObjectExists:
             # It may be what an earlier try sent last, and that arrived since the look around.
