@@ -152,9 +152,14 @@ class BucketUnavailable(Unavailable):
 
 
 class BucketFailed(GridloomError):
-    """Raised when a user's bucket can't do what was asked of it."""
+    """Raised when a user's bucket can't do what was asked of it; `member` is what is wrong of a source's or
+    destination's params, where that is known."""
 
     status = 400
+
+    def __init__(self, message: str, *, member: str = "") -> None:
+        super().__init__(message)
+        self.member = member
 
 
 class BucketDenied(BucketFailed):

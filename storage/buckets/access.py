@@ -8,6 +8,18 @@ from gridloom.net_guard import Lookup, PrivateHosts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a server may take to accept a connection and to send some bytes, and how often a call is made."""
+
+    connect_s: float = 5
+    read_s: float = 60
+    attempts: int = 5
+
+
+PATIENT = Patience()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
     """How a bucket is entered; `region` overrides the place's once the server told another."""
 
@@ -16,5 +28,6 @@ class Access:
     ambient: bool
     trusted: bool
     transfers: int
+    patience: Patience = PATIENT
     region: str = ""
     lookup: Lookup = socket.getaddrinfo

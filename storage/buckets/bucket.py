@@ -8,7 +8,7 @@ from urllib.parse import quote
 from gridloom.buckets import BucketPlace
 from gridloom.net_guard import PrivateHosts
 from storage.buckets import downloads, listing, uploads
-from storage.buckets.access import Access
+from storage.buckets.access import PATIENT, Access, Patience
 from storage.buckets.failures import Failure, explained
 from storage.buckets.objects import FolderPage, Label, ObjectInfo, Progress, no_progress
 from storage.buckets.session import Session
@@ -34,12 +34,20 @@ class Bucket:
         ambient: bool = False,
         trusted: bool = False,
         transfers: int = 16,
+        patience: Patience = PATIENT,
     ) -> None:
         """Make no call yet; with `ambient` a place without keys is asked with those that AWS's variables and roles
         give, with `trusted` its address is not judged; `transfers` ranges or parts move at once."""
         self.place = place
         self._session = Session(
-            Access(place=place, allow=allow, ambient=ambient, trusted=trusted, transfers=transfers)
+            Access(
+                place=place,
+                allow=allow,
+                ambient=ambient,
+                trusted=trusted,
+                transfers=transfers,
+                patience=patience,
+            )
         )
 
     def look(self, key: str) -> ObjectInfo:

@@ -23,9 +23,7 @@ from storage.buckets.guarded_session import GuardedSession
 from storage.buckets.service_client import ServiceClient
 from storage.buckets.store_client import StoreClient
 
-CONNECT_S, READ_S = 5.0, 60.0
 _WHOLE_CALL = timedelta(minutes=30)  # of obstore, for bodies of at most 16 MiB up and any size down
-_ATTEMPTS = 5
 _FRESH = timedelta(minutes=5)
 
 
@@ -52,7 +50,11 @@ def open_clients(access: Access) -> Clients:
         if access.trusted or trusts(access.place, access.allow):
             store = StoreClient(_store(session, access, credentials, service))
         else:
-            guarded = GuardedSession(access, timeout=(CONNECT_S, READ_S), connections=access.transfers + 4)
+            guarded = GuardedSession(
+                access,
+                timeout=(access.patience.connect_s, access.patience.read_s),
+                connections=access.transfers + 4,
+            )
             guarded.guard(service)
     except (BotoCoreError, ValueError) as error:
         raise BucketFailed(f"bucket {access.place.bucket} can't be asked: {error}") from None
@@ -85,9 +87,9 @@ def _service(session: Any, access: Access, credentials: Any, endpoint: str = "")
             s3={"addressing_style": "path" if url else "auto", "us_east_1_regional_endpoint": "regional"},
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
-            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-            connect_timeout=CONNECT_S,
-            read_timeout=READ_S,
+            retries={"mode": "standard", "total_max_attempts": access.patience.attempts},
+            connect_timeout=access.patience.connect_s,
+            read_timeout=access.patience.read_s,
             max_pool_connections=access.transfers + 4,
             tcp_keepalive=True,
             ignore_configured_endpoint_urls=not access.ambient,
@@ -125,8 +127,8 @@ def _store(session: Any, access: Access, credentials: Any, service: Any) -> S3St
     endpoint = str(service.meta.endpoint_url)
     options: Any = {
         "allow_http": endpoint.startswith("http://"),
-        "connect_timeout": timedelta(seconds=CONNECT_S),
-        "read_timeout": timedelta(seconds=READ_S),
+        "connect_timeout": timedelta(seconds=access.patience.connect_s),
+        "read_timeout": timedelta(seconds=access.patience.read_s),
         "timeout": _WHOLE_CALL,
     }
     bundle = session.get_config_variable("ca_bundle")
@@ -143,7 +145,7 @@ def _store(session: Any, access: Access, credentials: Any, service: Any) -> S3St
         credential_provider=None if credentials is None else _Provider(credentials),
         client_options=options,
         retry_config={
-            "max_retries": _ATTEMPTS - 1,
+            "max_retries": access.patience.attempts - 1,
             "backoff": {"init_backoff": timedelta(milliseconds=200), "max_backoff": timedelta(seconds=10)},
             "retry_timeout": timedelta(minutes=3),
         },

@@ -119,7 +119,7 @@ def explained(place: BucketPlace, permission: Permission, key: str = "") -> Iter
         raise explain(failure, place, permission, key) from None
     except AddressRefused as refused:
         raise BucketFailed(
-            f"the endpoint {place.endpoint} of bucket {place.bucket}: {refused.message}"
+            f"the endpoint {place.endpoint} of bucket {place.bucket}: {refused.message}", member="endpoint"
         ) from None
 
 
@@ -142,7 +142,7 @@ def _refused(
     failure: Failure, place: BucketPlace, permission: Permission, what: str, detail: str
 ) -> BucketFailed:
     if failure.wrong_region:
-        return BucketFailed(f"{what}: {_region(failure, place)} ({detail})")
+        return BucketFailed(f"{what}: {_region(failure, place)} ({detail})", member="cloudRegion")
     if failure.code in _BAD_KEYS:
         return BucketDenied(f"{what}: the secret is refused, {_BAD_KEYS[failure.code]} ({failure.code})")
     if failure.status in (401, 403) or failure.code == "AccessDenied":
@@ -152,7 +152,7 @@ def _refused(
 
 def _missing(failure: Failure, place: BucketPlace, key: str) -> ObjectMissing:
     if failure.code == "NoSuchBucket" or not key:
-        return ObjectMissing(f"there is no bucket {place.bucket} at {_server(place)}")
+        return ObjectMissing(f"there is no bucket {place.bucket} at {_server(place)}", member="bucketName")
     return ObjectMissing(f"bucket {place.bucket} has no object {key!r}")
 
 
