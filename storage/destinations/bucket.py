@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import BoundedSemaphore, Lock
 from typing import TextIO
 
-from gridloom.errors import BucketFailed, ObjectExists, StoreFull, StoreUnavailable
+from gridloom.errors import BucketFailed, BucketUnavailable, ObjectExists, StoreFull, StoreUnavailable
 from gridloom.wire import OutputFile
 from storage.buckets.bucket import Bucket, ObjectInfo
 from storage.destinations.context import Crew, DeliveryContext
@@ -96,6 +96,16 @@ class BucketDelivery:
 
     def _deliver(self, crew: Crew, file: OutputFile, *, again: bool) -> ObjectInfo:
         only_new = not self._overwrite and file.path not in self._present.own
+        try:
+            return self._send(crew, file, only_new=only_new, again=again)
+        except BucketUnavailable:
+            if not only_new or file.size > _IN_MEMORY_BYTES:
+                raise
+            # No client repeats a put that may not replace anything, and any connection may break.
+            crew.check()
+            return self._send(crew, file, only_new=only_new, again=again)
+
+    def _send(self, crew: Crew, file: OutputFile, *, only_new: bool, again: bool) -> ObjectInfo:
         try:
             if file.size <= _IN_MEMORY_BYTES:
                 return self._put(file, only_new=only_new)

@@ -144,7 +144,7 @@ def rig(tmp_path, control_plane):
 
     buckets = Buckets(PrivateHosts.parse("127.0.0.1"), transfers=4)
     shop = Workshop(
-        settings=Settings(max_chunks=2000),
+        settings=Settings(max_chunks=2000, allow_private_hosts="127.0.0.1"),
         control=control,
         store=store,
         scratch=scratch,

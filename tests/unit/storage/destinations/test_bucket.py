@@ -13,6 +13,7 @@ from storage.destinations import bucket as module
 from storage.destinations.bucket import BucketDelivery, content_type
 from storage.destinations.context import DeliveryContext
 from storage.folder import FolderStore
+from tests.fixtures.bucket_proxy import dialect_proxy
 
 JOB = "0f000000-0000-4000-8000-000000000001"
 MANIFEST = f"out/.gridloom/{JOB}.json"
@@ -150,6 +151,26 @@ def test_a_file_that_appears_meanwhile_is_not_replaced_either(sender, bucket_ser
     with pytest.raises(ObjectExists):
         sender.send()
     assert bucket_server.get(sender.place.bucket, "out/b") == b"theirs"
+
+
+@pytest.mark.parametrize("dialect", ["aws", "gcp"])
+def test_an_answer_that_is_lost_costs_nothing(sender, bucket_server, dialect):
+    sender.add({"a": b"1", "b": b"2"})
+    with dialect_proxy(bucket_server, dialect) as proxy:
+        proxy.faults.add("reset_after", "PutObject", key="out/a")
+        proxy.faults.add("slow_down", "PutObject", key="out/b")
+        sender.send(place=proxy.place(sender.place.bucket))
+    assert len(proxy.faults.happened) == 2
+    held = bucket_server.objects(sender.place.bucket, "out/")
+    assert (held["out/a"], held["out/b"], MANIFEST in held) == (b"1", b"2", True)
+
+
+def test_a_permission_that_goes_meanwhile_leaves_no_manifest(sender, bucket_proxy, bucket_server):
+    sender.add({"a": b"1", "b": b"2"})
+    bucket_proxy.faults.add("denied", "PutObject", key="out/b", times=5)
+    with pytest.raises(BucketDenied):
+        sender.send(place=bucket_proxy.place(sender.place.bucket), transfers=1)
+    assert bucket_server.keys(sender.place.bucket) == ["out/a"]
 
 
 def test_a_key_that_may_nothing_is_denied_before_anything_is_written(sender, bucket_server):
