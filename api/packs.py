@@ -7,6 +7,7 @@ from gridloom.sources import BYPASS_DATA
 from gridloom.wire import INLINE_CHUNK_BYTES, BlobSpan, Claimed, LogSegment
 from storage.blobs import BlobStore
 from storage.columns import AnyRow
+from storage.joined_reads import Piece, read_joined
 
 
 def put_pack(store: BlobStore, job_id: str, kind: str, tail: memoryview) -> str:
@@ -38,28 +39,13 @@ def inline_chunks(store: BlobStore, rows: Sequence[AnyRow]) -> tuple[tuple[Claim
     """
     tail = bytearray()
     claimed: dict[int, Claimed] = {}
-    small = sorted(
-        (row for row in rows if _is_stored(row) and row.chunk_size <= INLINE_CHUNK_BYTES),
-        key=lambda row: (row.chunk_key, row.chunk_offset, row.chunk_size),
-    )
-    at = 0
-    while at < len(small):
-        end = at + 1
-        while end < len(small) and _adjoin(small[end - 1], small[end]):
-            end += 1
-        run = small[at:end]
-        start = run[0].chunk_offset
-        length = run[-1].chunk_offset + run[-1].chunk_size - start
-        base = len(tail)
-        tail += store.get_bytes(run[0].chunk_key, start, length) if length else b""
-        for row in run:
-            claimed[row.chunk] = Claimed(
-                chunk=row.chunk,
-                attempt=row.attempt,
-                size=row.chunk_size,
-                offset=base + row.chunk_offset - start,
-            )
-        at = end
+    small = [row for row in rows if _is_stored(row) and row.chunk_size <= INLINE_CHUNK_BYTES]
+    pieces = [Piece(row.chunk_key, row.chunk_offset, row.chunk_size) for row in small]
+    for row, data in zip(small, read_joined(store, pieces), strict=True):
+        claimed[row.chunk] = Claimed(
+            chunk=row.chunk, attempt=row.attempt, size=row.chunk_size, offset=len(tail)
+        )
+        tail += data
     dummy_at = len(tail)
     if any(row.chunk_size and not row.chunk_key for row in rows):
         tail += BYPASS_DATA
@@ -68,12 +54,6 @@ def inline_chunks(store: BlobStore, rows: Sequence[AnyRow]) -> tuple[tuple[Claim
 
 def _is_stored(row: AnyRow) -> bool:
     return bool(row.chunk_key) and row.chunk_etag is None
-
-
-def _adjoin(left: AnyRow, right: AnyRow) -> bool:
-    return bool(
-        left.chunk_key == right.chunk_key and left.chunk_offset + left.chunk_size == right.chunk_offset
-    )
 
 
 def _stored(row: AnyRow, dummy_at: int) -> Claimed:

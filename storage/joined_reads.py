@@ -1,27 +1,42 @@
-"""Fetches many spans of few objects into files with few reads: neighbours come together."""
+"""Reads many pieces of few objects with few calls: neighbours come together."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from gridloom.errors import StoreUnavailable
 from storage.blobs import BlobStore
 from storage.local_files import disk_errors, new_file
 
-_SMALL_BYTES = 1 << 20
-_BATCH_BYTES = 8 << 20
+SMALL_BYTES = 1 << 20  #: larger pieces are worth a call of their own
+BATCH_BYTES = 8 << 20  #: of small pieces, which are in memory together
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Span:
+class Piece(NamedTuple):
+    """Bytes of an object."""
+
     key: str
     offset: int
     size: int
-    path: Path
 
-    @property
-    def end(self) -> int:
-        return self.offset + self.size
+
+def read_joined(store: BlobStore, pieces: Sequence[Piece]) -> list[memoryview]:
+    """Return the bytes of each piece.
+
+    Raises:
+        BlobMissing, StoreUnavailable: when they can't be had, or there are fewer.
+    """
+    found = [memoryview(b"")] * len(pieces)
+    for run in _runs(pieces):
+        key, start, _ = pieces[run[0]]
+        _, offset, size = pieces[run[-1]]
+        length = offset + size - start
+        data = memoryview(store.get_bytes(key, start, length))
+        _check(key, len(data), length)
+        for number in run:
+            offset = pieces[number].offset - start
+            found[number] = data[offset : offset + pieces[number].size]
+    return found
 
 
 class JoinedReads:
@@ -29,7 +44,8 @@ class JoinedReads:
 
     def __init__(self, store: BlobStore) -> None:
         self._store = store
-        self._spans: list[_Span] = []
+        self._paths: list[Path] = []
+        self._pieces: list[Piece] = []
         self._bytes = 0
 
     def get_file(self, key: str, path: Path, offset: int, length: int) -> None:
@@ -39,37 +55,36 @@ class JoinedReads:
             FileExistsError: when there is something of this name.
             BlobMissing, StoreUnavailable: when these bytes, or those of an earlier file, can't be had.
         """
-        if length > _SMALL_BYTES:
+        if length > SMALL_BYTES:
             _check(key, self._store.get_file(key, path, offset, length), length)
             return
         with new_file(path):
-            pass
-        self._spans.append(_Span(key=key, offset=offset, size=length, path=path))
+            self._paths.append(path)
+            self._pieces.append(Piece(key, offset, length))
         self._bytes += length
-        if self._bytes >= _BATCH_BYTES:
+        if self._bytes >= BATCH_BYTES:
             self.finish()
 
     def finish(self) -> None:
         """Fill what is not filled yet; raises as `get_file`."""
-        spans = sorted((it for it in self._spans if it.size), key=lambda it: (it.key, it.offset))
-        self._spans, self._bytes = [], 0
-        for run in _runs(spans):
-            key, start = run[0].key, run[0].offset
-            length = run[-1].end - start
-            data = memoryview(self._store.get_bytes(key, start, length))
-            _check(key, len(data), length)
-            with disk_errors(key):
-                for span in run:
-                    span.path.write_bytes(data[span.offset - start : span.end - start])
+        paths, pieces = self._paths, self._pieces
+        self._paths, self._pieces, self._bytes = [], [], 0
+        for path, piece, data in zip(paths, pieces, read_joined(self._store, pieces), strict=True):
+            with disk_errors(piece.key):
+                path.write_bytes(data)
 
 
-def _runs(spans: list[_Span]) -> Iterator[list[_Span]]:
-    run: list[_Span] = []
-    for span in spans:
-        if run and (span.key, span.offset) != (run[-1].key, run[-1].end):
+def _runs(pieces: Sequence[Piece]) -> Iterator[list[int]]:
+    """Yield the numbers of pieces that lie behind each other, without those that are empty."""
+    run: list[int] = []
+    end = ("", 0)
+    for number in sorted((it for it, piece in enumerate(pieces) if piece.size), key=pieces.__getitem__):
+        key, offset, size = pieces[number]
+        if run and (key, offset) != end:
             yield run
             run = []
-        run.append(span)
+        run.append(number)
+        end = key, offset + size
     if run:
         yield run
 

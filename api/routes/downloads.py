@@ -2,8 +2,9 @@
 
 import mimetypes
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -17,6 +18,7 @@ from api.links import DOWNLOAD_PATH
 from api.zip_stream import Member, zip_blocks
 from gridloom.errors import NotFound
 from gridloom.wire import INLINE_RESULT_BYTES
+from storage.joined_reads import BATCH_BYTES, SMALL_BYTES, Piece, read_joined
 from storage.links import LinkClaims, LinkKind
 from storage.repositories import accounts, jobs, outputs
 
@@ -72,18 +74,33 @@ def _members(context: Context, job: Row[Any]) -> Iterator[Member]:
     while True:
         with context.database.read() as connection:
             rows = outputs.page(connection, job.id, job.output_epoch, limit=_PAGE_ROWS, after=after)
-        yield from (_member(context, row) for row in rows)
+        for batch in _batches(rows):
+            yield from _members_of(context, batch)
         if len(rows) < _PAGE_ROWS:
             return
         after = rows[-1].path
 
 
-def _member(context: Context, row: Row[Any]) -> Member:
-    return Member(
-        name=row.path,
-        size=row.size,
-        read=lambda: context.store.stream(row.key, row.offset, row.size) if row.size else iter(()),
-    )
+def _batches(rows: Sequence[Row[Any]]) -> Iterator[list[Row[Any]]]:
+    batch, size = list[Row[Any]](), 0
+    for row in rows:
+        batch.append(row)
+        size += row.size if row.size <= SMALL_BYTES else 0
+        if size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    yield batch
+
+
+def _members_of(context: Context, rows: Sequence[Row[Any]]) -> Iterator[Member]:
+    """Yield members; small ones are read together."""
+    small = [row for row in rows if row.size <= SMALL_BYTES]
+    data = iter(read_joined(context.store, [Piece(row.key, row.offset, row.size) for row in small]))
+    for row in rows:
+        read: Callable[[], Iterator[bytes]] = partial(context.store.stream, row.key, row.offset, row.size)
+        if row.size <= SMALL_BYTES:
+            read = partial(iter, (bytes(next(data)),))
+        yield Member(name=row.path, size=row.size, read=read)
 
 
 def _file(request: Request, context: Context, name: str, key: str, offset: int, size: int) -> Response:

@@ -51,8 +51,8 @@ def test_neighbours_come_together_whatever_their_order(store: CountingStore, tmp
 def test_no_more_than_a_batch_is_kept_in_memory(
     store: CountingStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(joined_reads, "_BATCH_BYTES", 4)
-    monkeypatch.setattr(joined_reads, "_SMALL_BYTES", 5)
+    monkeypatch.setattr(joined_reads, "BATCH_BYTES", 4)
+    monkeypatch.setattr(joined_reads, "SMALL_BYTES", 5)
     reads = JoinedReads(store)
     for name, (offset, size) in enumerate([(0, 2), (2, 2), (4, 1), (0, 6)]):
         reads.get_file("a", tmp_path / str(name), offset, size)
