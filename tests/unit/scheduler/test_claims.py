@@ -3,6 +3,7 @@
 import json
 
 from gridloom.devices import Needs
+from gridloom.sources import SourceSpec
 from gridloom.states import JobState, Stage
 from gridloom.wire import ClaimRequest
 from scheduler import claims
@@ -75,3 +76,17 @@ def test_a_claim_tells_which_uploads_the_caches_hold(fabric):
 
 def put(connection, scope, path):
     cache.put(connection, scope, path, size=1, sha256="s" * 64, key="k", limit_bytes=9)
+
+
+def test_who_runs_objects_of_the_source_is_told_where_it_is(fabric):
+    bucket = SourceSpec(descriptor="gcp", params={"bucketName": "b", "name": "in/"})
+    passthrough = stage_of(passthrough=True)
+    for plan, told in (
+        (plan_of(source=bucket, partitioner=passthrough), True),
+        (plan_of(source=bucket), False),
+        (plan_of(partitioner=passthrough), False),
+    ):
+        job_id, worker_id = fabric.run_chunks(1, plan), fabric.worker()
+        request = ClaimRequest(job_id=job_id, stage=Stage.APP, chunks=(0,))
+        work = fabric.write(claims.claim, worker_id, request, fabric.settings).work
+        assert (work.source == bucket) is told

@@ -102,3 +102,20 @@ def test_other_bytes_do_not_bring_a_failed_task_back(fabric, partitioning):
     fabric.set_task(job_id, 0, state=TaskState.FAILED)
     fabric.register(worker_id, job_id, 1, chunk(0, "other"))
     assert [row.state for row in fabric.tasks(job_id)] == [TaskState.FAILED]
+
+
+def test_objects_of_the_source_keep_their_tasks_until_one_is_changed(fabric, partitioning):
+    worker_id, job_id = partitioning
+    first, second = (
+        chunk(index, key=f"in/{index}").model_copy(update={"etag": f"e{index}"}) for index in range(2)
+    )
+    fabric.register(worker_id, job_id, 1, first, second)
+    assert [(row.chunk_key, row.chunk_etag) for row in fabric.tasks(job_id)] == [
+        ("in/0", "e0"),
+        ("in/1", "e1"),
+    ]
+    fabric.claim(fabric.worker("runner"), job_id, Stage.APP, 0, 1)
+    changed = second.model_copy(update={"etag": "e2", "sha256": "another"})
+    fabric.register(restart(fabric, job_id), job_id, 2, first, changed)
+    assert fabric.states(job_id) == [TaskState.RECEIVED, TaskState.SCHEDULED]
+    assert [row.chunk_etag for row in fabric.tasks(job_id)] == ["e0", "e2"]
