@@ -86,7 +86,8 @@ def end_badly(
             user_failures=row.user_failures,
             infra_failures=row.infra_failures,
             kills=row.kills,
-            alone=row.state == TaskState.RUNNING or row.infra_failures > 0,
+            # A delivery runs nobody's code that could take its worker down.
+            alone=row.stage != Stage.DELIVER and (row.state == TaskState.RUNNING or row.infra_failures > 0),
         ),
         reason,
         retry.Budgets(user=retries, infra=settings.infra_retries, kills=settings.poison_kills),

@@ -93,6 +93,15 @@ def test_a_destination_out_of_reach_costs_the_fabrics_budget(fabric, delivering)
     assert row.not_before is not None
 
 
+def test_lost_workers_are_not_blamed_on_what_they_delivered(fabric, delivering):
+    job_id, worker_id = delivering
+    for attempt in range(1, fabric.settings.poison_kills + 2):
+        fabric.set_task(job_id, 0, Stage.DELIVER, state=TaskState.RUNNING)
+        fabric.lapse(job_id, 0, stage=Stage.DELIVER)
+        fabric.skip_waits()
+        assert fabric.claim(worker_id, job_id, Stage.DELIVER, 0) == {0: attempt + 1}
+
+
 @pytest.mark.parametrize("before", [EndReason.DESTINATION_REFUSED, None, "abort"])
 def test_an_ended_job_is_delivered_again_and_paid_once(fabric, delivering, before):
     job_id, worker_id = delivering
