@@ -10,6 +10,7 @@ pytest_plugins = [
     "tests.fixtures.registry",
     "tests.fixtures.seaweed",
     "tests.fixtures.bucket_proxy",  # after what it imports
+    "tests.fixtures.tables",
     "tests.fixtures.valkey",
 ]
 

@@ -25,7 +25,8 @@ from storage.tables import components as component_table
 from storage.tables import inline_credentials as inline_table
 from storage.tables import secrets as secret_table
 from storage.vault import Vault
-from tests.fixtures.fabric import Fabric, component, open_database, plan_of, stage_of
+from tests.fixtures.fabric import Fabric, component, plan_of, stage_of
+from tests.fixtures.tables import open_database
 from tests.fixtures.vault import NEW, a_vault
 
 

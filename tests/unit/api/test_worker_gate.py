@@ -7,7 +7,8 @@ from api.worker_gate import WorkerGate
 from gridloom.errors import Unauthorized
 from storage.repositories import workers
 from tests.fixtures.clock import Clock
-from tests.fixtures.fabric import Fabric, open_database
+from tests.fixtures.fabric import Fabric
+from tests.fixtures.tables import open_database
 
 
 @pytest.fixture

@@ -28,7 +28,8 @@ from scheduler.delivery import redeliver
 from scheduler.dispatch import Dispatcher
 from storage.repositories import tasks as task_rows
 from storage.tables import attempts, jobs, tasks
-from tests.fixtures.fabric import Fabric, chunk, file, open_database, plan_of, result, stage_of
+from tests.fixtures.fabric import Fabric, chunk, file, plan_of, result, stage_of
+from tests.fixtures.tables import open_database
 
 MOST_CHUNKS = 4
 LONG_AGO = datetime.now(UTC) - timedelta(hours=1)

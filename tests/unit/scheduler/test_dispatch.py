@@ -16,7 +16,8 @@ from gridloom.states import Stage, TaskState
 from scheduler.bundles import WINDOW
 from scheduler.dispatch import Dispatcher
 from storage.tables import accounts, jobs
-from tests.fixtures.fabric import Fabric, chunk, open_database, plan_of, stage_of
+from tests.fixtures.fabric import Fabric, chunk, plan_of, stage_of
+from tests.fixtures.tables import open_database
 
 QUEUE = "cpu.c1.m1"
 

@@ -10,7 +10,6 @@ from scheduler import ending
 from storage.db import Database
 from storage.group_commit import GroupCommitter
 from storage.repositories import job_states, jobs, tasks
-from storage.tables import metadata
 from tests.fixtures.fabric import Fabric, chunk, result
 
 APP, PARTITION = Stage.APP, Stage.PARTITION
@@ -22,9 +21,8 @@ def told():
 
 
 @pytest.fixture
-def fabric(database_url, told):
-    with closing(Database(database_url, told.extend)) as database:
-        metadata.create_all(database.engine)
+def fabric(tables_url, told):
+    with closing(Database(tables_url, told.extend)) as database:
         yield Fabric(database)
 
 

@@ -13,14 +13,15 @@ from gridloom.settings import Settings
 from gridloom.states import JobState
 from scheduler import ending
 from storage.conflicts import again_after_conflict, is_conflict
+from storage.db import Database
 from storage.group_commit import GroupCommitter
 from storage.repositories import job_states
-from tests.fixtures.fabric import Fabric, open_database
+from tests.fixtures.fabric import Fabric
 
 
 @pytest.fixture
-def fabric(postgres_url: str) -> Iterator[Fabric]:
-    with closing(open_database(postgres_url)) as database:
+def fabric(postgresql_tables: str) -> Iterator[Fabric]:
+    with closing(Database(postgresql_tables)) as database:
         yield Fabric(database)
 
 

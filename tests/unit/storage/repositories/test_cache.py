@@ -1,19 +1,8 @@
 import pytest
 
 from gridloom.errors import BadState, Forbidden
-from storage.db import Database
-from storage.migrate import upgrade
 from storage.repositories import cache
 from storage.repositories.cache import SHARED
-
-
-@pytest.fixture
-def connection(database_url):
-    database = Database(database_url)
-    upgrade(database)
-    with database.write() as connection:
-        yield connection
-    database.close()
 
 
 @pytest.fixture

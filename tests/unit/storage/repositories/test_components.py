@@ -6,21 +6,10 @@ from gridloom.errors import BadInput
 from gridloom.ids import new_uuid
 from gridloom.manifests import Manifest
 from gridloom.tags import parse_tag
-from storage.db import Database
-from storage.migrate import upgrade
 from storage.repositories import accounts, components
 from storage.repositories.components import ANY, APPS, ENGINES, NewComponent
 from storage.spans import Span
 from tests.fixtures.stale import noted
-
-
-@pytest.fixture
-def connection(database_url):
-    database = Database(database_url)
-    upgrade(database)
-    with database.write() as connection:
-        yield connection
-    database.close()
 
 
 @pytest.fixture
@@ -180,9 +169,8 @@ def test_published_is_what_others_made_public(ada, bob, save, connection):
     assert published("bob/hello").id == private.id
 
 
-def test_of_two_first_uploads_at_once_the_later_overwrites_the_other(database_url):
-    database, answers = Database(database_url), []
-    upgrade(database)
+def test_of_two_first_uploads_at_once_the_later_overwrites_the_other(database):
+    answers = []
     with database.write() as connection:
         owner_id = accounts.create_account(connection, "ada")
 
@@ -205,4 +193,3 @@ def test_of_two_first_uploads_at_once_the_later_overwrites_the_other(database_ur
     thread.join()
     assert [(it.id, it.revision, it.archive_key) for it in answers] == [(first.id, 2, "two")]
     assert noted(database) == {"one": False}
-    database.close()

@@ -1,20 +1,9 @@
 import pytest
 
 from gridloom.templates import template_of
-from storage.db import Database
-from storage.migrate import upgrade
 from storage.repositories import accounts, templates
 from storage.spans import Span
 from tests.fixtures.vault import a_vault
-
-
-@pytest.fixture
-def connection(database_url):
-    database = Database(database_url)
-    upgrade(database)
-    with database.write() as connection:
-        yield connection
-    database.close()
 
 
 @pytest.fixture
