@@ -3,24 +3,20 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Literal, TypeVar
 
-from gridloom.errors import (
-    AddressRefused,
-    BadInput,
-    BucketDenied,
-    BucketFailed,
-    BucketUnavailable,
-    ObjectMissing,
-)
+from gridloom.errors import BadInput, BucketDenied, BucketFailed, BucketUnavailable, ObjectMissing
+from gridloom.net_guard import PrivateHosts
 from storage.bucket_params import BucketParams
+from storage.buckets.access import Patience
 from storage.buckets.bucket import Bucket, ObjectInfo
 
 T = TypeVar("T")
 Permission = Literal["list", "read", "write"]
 
 _TOTAL_S = 15.0
+_PATIENCE = Patience(connect_s=3, read_s=5, attempts=2)
+_AT_A_TIME = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,15 +85,13 @@ class Trials:
         """Return what a call gives, None when it is denied.
 
         Raises:
-            ObjectMissing: as the call; a list that finds no bucket is BadInput.
+            ObjectMissing: when there is a bucket, but not the object.
         """
         try:
             found = self.call(call)
         except BucketDenied as error:
             self.deny(permission, error)
             return None
-        except ObjectMissing as error:
-            raise (self.bad("bucketName", error.message) if permission == "list" else error) from None
         self._permissions.setdefault(permission, True)
         return found
 
@@ -105,22 +99,30 @@ class Trials:
         """Return what a call gives.
 
         Raises:
-            BucketDenied, ObjectMissing: as the call.
+            BucketDenied: as the call.
+            ObjectMissing: when there is a bucket, but not the object.
         """
         try:
-            if time.monotonic() > self._deadline:
-                raise BucketUnavailable(
-                    f"bucket {self._params.place.bucket} takes longer than {_TOTAL_S:.0f} s"
-                )
+            self.check()
             return call()
-        except (BucketDenied, ObjectMissing):
+        except BucketDenied:
             raise
-        except (BucketUnavailable, AddressRefused) as error:
-            raise self.bad(
-                "endpoint" if self._params.place.endpoint else "bucketName", error.message
-            ) from None
+        except BucketUnavailable as error:
+            member = "endpoint" if self._params.place.endpoint else "bucketName"
+            raise self.bad(member, error.message) from None
         except BucketFailed as error:
-            raise self.bad("bucketName", error.message) from None
+            if isinstance(error, ObjectMissing) and not error.member:
+                raise
+            raise self.bad(error.member or "bucketName", error.message) from None
+
+    def check(self) -> None:
+        """Raise BucketUnavailable when all this takes too long."""
+        if time.monotonic() > self._deadline:
+            raise BucketUnavailable(f"bucket {self._params.place.bucket} takes longer than {_TOTAL_S:.0f} s")
+
+    def has(self, permission: Permission) -> bool:
+        """Return whether a permission was tried and is there."""
+        return self._permissions.get(permission, False)
 
     def deny(self, permission: Permission, error: BucketDenied) -> None:
         """Note that a permission is missing."""
@@ -155,6 +157,11 @@ class Trials:
         return "accessKey" if inline else "secret_id"
 
 
+def open_to_look(params: BucketParams, allow: PrivateHosts) -> Bucket:
+    """Return a bucket that soon gives up on a server which does not answer."""
+    return Bucket(params.place, allow, transfers=_AT_A_TIME, patience=_PATIENCE)
+
+
 def facts_of(info: ObjectInfo) -> dict[str, str]:
     """Return what is known of an object by name."""
     modified = info.modified_at.isoformat() if info.modified_at else ""
@@ -166,7 +173,7 @@ def files_in(bucket: Bucket, folder: str, look: Look, trials: Trials) -> Files:
     """Return a page of a folder, empty when it may not be listed; `folder` ends in "/" or is the whole bucket, ""."""
     if look.path:
         return trials.may("list", lambda: _directly_in(bucket, folder, look)) or Files(base=folder)
-    return trials.may("list", lambda: _below(bucket, folder, look)) or Files(base=folder)
+    return trials.may("list", lambda: _below(bucket, folder, look, trials)) or Files(base=folder)
 
 
 def _directly_in(bucket: Bucket, folder: str, look: Look) -> Files:
@@ -182,10 +189,14 @@ def _directly_in(bucket: Bucket, folder: str, look: Look) -> Files:
     )
 
 
-def _below(bucket: Bucket, folder: str, look: Look) -> Files:
-    # Empty objects that end in a slash only show a folder.
-    real = (it for it in bucket.list(folder, after=look.after) if it.size or not it.key.endswith("/"))
-    found = list(islice(real, look.limit + 1))
+def _below(bucket: Bucket, folder: str, look: Look, trials: Trials) -> Files:
+    found: list[ObjectInfo] = []
+    for it in bucket.list(folder, after=look.after):
+        trials.check()
+        if it.size or not it.key.endswith("/"):  # else it only stands for a folder
+            found.append(it)
+        if len(found) > look.limit:
+            break
     files = tuple(found[: look.limit])
     more = len(found) > look.limit
     return Files(base=folder, files=files, truncated=more, after=files[-1].key if more else "")

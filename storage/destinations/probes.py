@@ -7,7 +7,7 @@ from gridloom.errors import BucketDenied, ObjectMissing
 from gridloom.net_guard import PrivateHosts
 from storage.bucket_params import BucketParams
 from storage.buckets.bucket import Bucket
-from storage.probing import Found, Look, Trials, files_in
+from storage.probing import Found, Look, Trials, files_in, open_to_look
 
 _DATA = b"Gridloom looked whether it may write here.\n"
 
@@ -21,7 +21,7 @@ def probe_bucket(params: BucketParams, look: Look, allow: PrivateHosts) -> Found
     folder = params.names[0].strip("/")
     folder = f"{folder}/" if folder else ""
     trials = Trials(params, "dataDestination")
-    with closing(Bucket(params.place, allow)) as bucket:
+    with closing(open_to_look(params, allow)) as bucket:
         files = files_in(bucket, folder, look, trials)
         _try_to_write(bucket, f"{folder}.gridloom/probe-{uuid.uuid4()}", trials)
     return Found(

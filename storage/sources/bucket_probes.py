@@ -8,7 +8,7 @@ from gridloom.errors import BadInput, BucketDenied, ObjectMissing
 from gridloom.net_guard import PrivateHosts
 from storage.bucket_params import BucketParams
 from storage.buckets.bucket import Bucket, ObjectInfo
-from storage.probing import Files, Found, Look, Trials, facts_of, files_in
+from storage.probing import Files, Found, Look, Trials, facts_of, files_in, open_to_look
 from storage.sources.objects import find_objects
 from storage.sources.patterns import Pattern, is_pattern
 
@@ -22,7 +22,7 @@ def probe_objects(params: BucketParams, look: Look, allow: PrivateHosts) -> Foun
     Raises:
         BadInput: when it can't be reached, is not there, or may be neither listed nor read.
     """
-    with closing(Bucket(params.place, allow)) as bucket:
+    with closing(open_to_look(params, allow)) as bucket:
         return _Probe(bucket, params, look).found()
 
 
@@ -38,7 +38,7 @@ class _Probe:
         if self._look.path or self._look.after:
             files = files_in(self._bucket, self._folder(name), self._look, self._trials)
         else:
-            files = self._meant(first)
+            files = self._meant(first) if self._trials.has("list") else self._unlisted()
         self._try_read(files.files)
         outcome = self._trials.outcome()
         if len(files.files) == 1 and files.files[0].key in self._names:
@@ -60,7 +60,9 @@ class _Probe:
     def _meant(self, first: ObjectInfo | None) -> Files:
         """Return a page of the objects that the names mean."""
         limit = self._look.limit
-        objects = find_objects(self._bucket, self._names, at_a_time=_LOOKS_AT_A_TIME)
+        objects = find_objects(
+            self._bucket, self._names, at_a_time=_LOOKS_AT_A_TIME, check=self._trials.check
+        )
         try:
             found = self._trials.call(lambda: [it.info for it in islice(objects, limit + 1)])
         except BucketDenied as error:
@@ -72,6 +74,18 @@ class _Probe:
         base, in_order = self._base(found)
         files, more = tuple(found[:limit]), len(found) > limit
         return Files(base=base, files=files, truncated=more, after=files[-1].key if more and in_order else "")
+
+    def _unlisted(self) -> Files:
+        """Return the first object that is named itself, which may be read though nothing can be listed."""
+        name = next((it for it in self._names if not it.endswith("/")), None)
+        try:
+            info = self._trials.may("read", lambda: self._bucket.look(name)) if name else None
+        except ObjectMissing as error:
+            raise self._trials.bad("name", error.message) from None
+        if info is None:
+            return Files()
+        base = info.key[: info.key.rfind("/") + 1]
+        return Files(base=base, files=(info,), truncated=len(self._names) > 1)
 
     def _base(self, files: Sequence[ObjectInfo]) -> tuple[str, bool]:
         """Return the folder that the files are shown in, and whether more of it can be listed."""

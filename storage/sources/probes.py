@@ -1,6 +1,7 @@
 """A look at a data source before a job uses it: is it there, what is it called, how large is it."""
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from pydantic.alias_generators import to_camel
@@ -15,18 +16,34 @@ from storage.sources import bypass, url
 from storage.sources.catalog import check_fetchable, check_source
 
 _PATIENCE = url.Conditions(connect_s=5, read_s=10, total_s=15)
+_AT_A_TIME = 16  # of a list; the others are not looked at
+_READABLE = Outcome(permissions={"read": True})
 
 
 Probe = Callable[[Mapping[str, Any], PrivateHosts], Found]
 
 
-def _look_at_url(params: Mapping[str, Any], allow: PrivateHosts) -> Found:
+def _look_at_urls(params: Mapping[str, Any], allow: PrivateHosts) -> Found:
+    given = params["url"]
+    urls = list(dict.fromkeys(given if isinstance(given, list) else [given]))
+    with ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="look") as pool:
+        infos = list(pool.map(lambda it: _look_at_url(it, params, allow), urls[:_AT_A_TIME]))
+    if len(urls) == 1:
+        return _one_url(infos[0])
+    files = Files(
+        files=tuple(_file(info.name, info.size) for info in infos), truncated=len(urls) > len(infos)
+    )
+    return Found(name="", path="", size=files.size, files=files, outcome=_READABLE)
+
+
+def _look_at_url(address: str, params: Mapping[str, Any], allow: PrivateHosts) -> url.UrlInfo:
     try:
-        info = url.look_at_url(
-            params["url"], allow=allow, auth=url.credentials_of(params), conditions=_PATIENCE
-        )
+        return url.look_at_url(address, allow=allow, auth=url.credentials_of(params), conditions=_PATIENCE)
     except AttemptFailed as error:
         raise BadInput(error.message, field="dataSource.params.url") from error
+
+
+def _one_url(info: url.UrlInfo) -> Found:
     properties = {to_camel(name.lower().replace("-", "_")): value for name, value in info.headers.items()}
     return Found(
         name=info.name,
@@ -34,8 +51,8 @@ def _look_at_url(params: Mapping[str, Any], allow: PrivateHosts) -> Found:
         size=info.size,
         properties=properties,
         url=info.url,
-        files=_one_file(info.name, info.size),
-        outcome=Outcome(permissions={"read": True}),
+        files=Files(files=(_file(info.name, info.size),)),
+        outcome=_READABLE,
     )
 
 
@@ -46,18 +63,16 @@ def _look_at_file(params: Mapping[str, Any], _allow: PrivateHosts) -> Found:
 
 
 def _look_at_bypass(_params: Mapping[str, Any], _allow: PrivateHosts) -> Found:
-    size = len(BYPASS_DATA)
-    return Found(
-        name=bypass.FILE_NAME, path=bypass.FILE_NAME, size=size, files=_one_file(bypass.FILE_NAME, size)
-    )
+    name, size = bypass.FILE_NAME, len(BYPASS_DATA)
+    return Found(name=name, path=name, size=size, files=Files(files=(_file(name, size),)))
 
 
-def _one_file(name: str, size: int | None) -> Files:
-    return Files(files=(ObjectInfo(key=name, size=size or 0, etag=""),))
+def _file(name: str, size: int | None) -> ObjectInfo:
+    return ObjectInfo(key=name, size=size or 0, etag="")
 
 
 PROBES: dict[Descriptor, Probe] = {
-    Descriptor.URL: _look_at_url,
+    Descriptor.URL: _look_at_urls,
     Descriptor.FILE: _look_at_file,
     Descriptor.BYPASS: _look_at_bypass,
 }
