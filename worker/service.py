@@ -73,8 +73,7 @@ class WorkerService:
         self._settings = settings
         self.slots = settings.slots or count_cores()
         self._scratch = Scratch(settings.scratch_dir)
-        store = open_store(settings)
-        caches = _caches(settings, self._scratch)
+        store, caches = open_store(settings), _caches(settings, self._scratch)
         self._runner, warning = choose_runner(
             settings, _grounds(self._scratch, caches), loopback=_is_local(settings)
         )
@@ -99,9 +98,7 @@ class WorkerService:
             learned=Learned(self._scratch.root / "imports.json"),
             metrics=metrics,
         )
-        self._buckets = Buckets(
-            PrivateHosts.parse(settings.allow_private_hosts), transfers=settings.transfers
-        )
+        self._buckets = _buckets(settings)
         shop = Workshop(
             settings=settings,
             control=self._control,
@@ -126,8 +123,7 @@ class WorkerService:
             capacity,
         )
         self._heartbeat: Heartbeat | None = None
-        self._draining, self._drain_lock = False, Lock()
-        self._stopped = Event()
+        self._draining, self._drain_lock, self._stopped = False, Lock(), Event()
 
     def run(self) -> int:
         """Register, consume hints until drained, return the exit code.
@@ -253,6 +249,10 @@ def _caches(settings: Settings, scratch: Scratch) -> CacheFolders:
         shared=settings.shared_cache_dir or scratch.caches / "shared",
         users=settings.user_cache_dir or scratch.caches / "users",
     )
+
+
+def _buckets(settings: Settings) -> Buckets:
+    return Buckets(PrivateHosts.parse(settings.allow_private_hosts), transfers=settings.transfers)
 
 
 def _fetcher(settings: Settings, store: BlobStore) -> Fetch:

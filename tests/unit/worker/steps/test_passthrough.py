@@ -1,3 +1,5 @@
+import pytest
+
 from gridloom.sources import SourceSpec
 from gridloom.states import EndReason, Stage
 from gridloom.wire import ResultFile
@@ -70,3 +72,69 @@ def test_a_name_that_leads_elsewhere_is_refused(rig):
     rig.set_work(Stage.ASSEMBLE, **BUILT_IN)
     rig.run(Stage.ASSEMBLE, 0)
     assert rig.result(Stage.ASSEMBLE).reason is EndReason.BAD_OUTPUT
+
+
+@pytest.fixture
+def source(bucket_place):
+    return SourceSpec(
+        descriptor="aws", params={"bucketName": bucket_place.bucket, "name": "in/"}, place=bucket_place
+    )
+
+
+@pytest.fixture
+def put(bucket_server, bucket_place):
+    return lambda key, data: bucket_server.put(bucket_place.bucket, key, data)
+
+
+@pytest.fixture
+def list_source(rig, source):
+    def run(**more):
+        rig.control_plane.add(Stage.PARTITION, 0)
+        rig.set_work(Stage.PARTITION, source=source, **BUILT_IN, **more)
+        rig.run(Stage.PARTITION, 0)
+        return rig.result(Stage.PARTITION)
+
+    return run
+
+
+def test_every_object_becomes_a_chunk_and_no_byte_moves(rig, put, list_source):
+    etags = [put(f"in/{name}", data) for name, data in (("a", b"1"), ("b/c", b""), ("ü", b"x" * 100_000))]
+    result = list_source()
+    assert (result.reason, result.total) == (None, 3)
+    chunks = [rig.control_plane.chunks[it] for it in range(3)]
+    assert [(it.key, it.etag, it.size) for it, _ in chunks] == [
+        ("in/a", etags[0], 1),
+        ("in/b/c", etags[1], 0),
+        ("in/ü", etags[2], 100_000),
+    ]
+    assert {data for _, data in chunks} == {None}
+    assert len({it.sha256 for it, _ in chunks}) == 3
+    assert rig.runner.opened == 0
+    assert [it["m"] for it in rig.control_plane.lines] == ["listed 3 objects of the data source"]
+    assert rig.nothing_is_left()
+
+
+def test_the_same_objects_are_the_same_chunks_when_they_are_listed_again(rig, put, list_source):
+    put("in/a", b"1")
+    put("in/b", b"2")
+    list_source()
+    before = [chunk for chunk, _ in rig.control_plane.chunks.values()]
+    put("in/b", b"3")
+    list_source()
+    after = [chunk for chunk, _ in rig.control_plane.chunks.values()]
+    assert after[0] == before[0]
+    assert after[1].sha256 != before[1].sha256
+
+
+def test_more_objects_than_chunks_may_be_fail_the_attempt(put, list_source):
+    for number in range(3):
+        put(f"in/{number}", b"")
+    result = list_source(max_chunks=2)
+    assert result.reason is EndReason.DATA_SOURCE
+    assert "more than 2 objects" in result.message
+
+
+def test_a_source_without_objects_fails_the_attempt_by_name(list_source):
+    result = list_source()
+    assert result.reason is EndReason.DATA_SOURCE
+    assert "holds no object in/" in result.message
