@@ -369,3 +369,25 @@ def test_an_edit_between_look_and_launch_is_never_lost(draft, hello, monkeypatch
     )
     assert "was changed at the same time" in error_of(hello.post(f"/v1/customer/jobs/{job_id}/run"))
     monkeypatch.setattr(job_states, "find", real)
+
+
+BUCKET = {"dataSourceDescriptor": "s3", "params": {"bucketName": "books", "name": "in/", "secret_id": "lake"}}
+
+
+@pytest.mark.parametrize("end", ["dataSource", "dataDestination"])
+def test_a_run_needs_the_secrets_that_its_ends_name(draft, hello, bob, end):
+    path = f"/v1/customer/jobs/{draft(**{end: BUCKET})['id']}/run"
+
+    def save(client, **members):
+        body = {"secret": {"id": "lake", "accessKey": "AK"} | members, "secretKey": "k" * 20}
+        assert client.post("/v1/auth/secrets", json=body).status_code == 200
+
+    save(bob, secretType="s3")
+    missing = f"{end}.params.secret_id: there is no secret 'lake' of type s3"
+    answer = hello.post(path)
+    assert missing in error_of(answer)
+    assert answer.json()["details"][0]["fieldViolations"][0]["field"] == f"{end}.params.secret_id"
+    save(hello, secretType="gcp")
+    assert f"{missing}; the one of that id is of type gcp" in error_of(hello.post(path))
+    save(hello, secretType="aws")
+    assert hello.post(path).status_code == 200

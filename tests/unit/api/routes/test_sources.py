@@ -87,3 +87,75 @@ def test_a_bypass_is_one_dummy_file_and_an_upload_has_none_yet(ada):
     source = {"dataSourceDescriptor": "file", "params": None}
     seen = ada.post(PATH, json={"dataSource": source, "listFiles": True}).json()
     assert (seen["filename"], seen["size"], seen["tempUrl"], seen["files"]["files"]) == ("", "0", "", [])
+
+
+@pytest.fixture
+def lake(bucket_server):
+    """Return params of a bucket with files; their secret is still to be saved."""
+    bucket = bucket_server.make_bucket()
+    for key, data in {"in/a.txt": b"hello", "in/b/c d.txt": b"1"}.items():
+        bucket_server.put(bucket, key, data)
+    return {"bucketName": bucket, "endpoint": bucket_server.endpoint, "name": "in/", "secret_id": "lake"}
+
+
+def save_keys(client, server):
+    secret = {"id": "lake", "secretType": "s3", "accessKey": server.access_key}
+    body = {"secret": secret, "secretKey": server.secret_key}
+    assert client.post("/v1/auth/secrets", json=body).status_code == 200
+
+
+@pytest.mark.parametrize("settings", [LOCAL], indirect=True)
+def test_a_folder_of_a_bucket_is_told_with_its_tree_and_what_may_be_done(ada, bob, bucket_server, lake):
+    save_keys(ada, bucket_server)
+    source = {"dataSource": {"dataSourceDescriptor": "aws", "params": lake}}
+    seen = ada.post(PATH, json=source | {"listFiles": True}).json()
+    assert (seen["filename"], seen["size"], seen["count"], seen["totalSize"]) == ("in", "6", 2, "6")
+    assert seen["permissions"] == {"list": True, "read": True, "write": None}
+    assert (seen["reachable"], seen["problems"], seen["after"], seen["truncated"]) == (True, [], "", False)
+    tree = seen["files"]
+    assert (tree["path"], [it["name"] for it in tree["files"]]) == ("in/", ["a.txt"])
+    [inner] = tree["directories"]
+    assert (inner["name"], inner["path"]) == ("b", "in/b/")
+    file = {"id": "in/b/c d.txt", "name": "c d.txt", "path": "in/b/c d.txt", "size": "1"}
+    assert inner["files"] == [file]
+    first = ada.post(PATH, json=source | {"limit": 1}).json()
+    assert (first["files"], first["truncated"], first["after"]) == (None, True, "in/a.txt")
+    level = ada.post(PATH, json=source | {"listFiles": True, "path": "/"}).json()["files"]
+    assert [it["path"] for it in level["directories"]] == ["in/b/"]
+    assert "there is no secret 'lake' of type aws" in error_of(bob.post(PATH, json=source))
+
+
+@pytest.mark.parametrize("settings", [LOCAL], indirect=True)
+def test_a_destination_is_tried_with_keys_written_inline(ada, bucket_server, lake):
+    keys = {"accessKey": bucket_server.access_key, "secretKey": bucket_server.secret_key}
+    params = lake | keys | {"secret_id": ""}
+    seen = ada.post(PATH, json={"dataDestination": {"dataSourceDescriptor": "s3", "params": params}}).json()
+    assert seen["permissions"] == {"list": True, "read": True, "write": True}
+    assert bucket_server.keys(lake["bucketName"]) == ["in/a.txt", "in/b/c d.txt"]
+    params = params | {"secretKey": ""}
+    body = {"dataDestination": {"dataSourceDescriptor": "s3", "params": params}}
+    assert "dataDestination.params.secretKey is missing" in error_of(ada.post(PATH, json=body))
+
+
+def test_an_end_that_is_not_in_a_users_bucket_has_nothing_to_try(ada):
+    seen = ada.post(PATH, json={"dataDestination": {"dataSourceDescriptor": "bucket"}}).json()
+    assert seen["permissions"] == {"list": None, "read": None, "write": None}
+
+
+def test_private_endpoints_and_requests_for_both_or_no_end_are_refused(ada, lake):
+    end = {"dataSourceDescriptor": "s3", "params": lake}
+    answer = ada.post(PATH, json={"dataSource": end})
+    assert "dataSource.params.endpoint" in error_of(answer)
+    assert "private network" in error_of(answer)
+    for body in ({}, {"dataSource": end, "dataDestination": end}):
+        assert "give a dataSource or a dataDestination" in error_of(ada.post(PATH, json=body))
+
+
+@pytest.mark.parametrize("settings", [LOCAL], indirect=True)
+def test_urls_in_a_list_are_looked_at_side_by_side(ada, server):
+    source = {"dataSourceDescriptor": "url", "params": {"url": [f"{server}/a.txt", f"{server}/b.txt"]}}
+    seen = ada.post(PATH, json={"dataSource": source, "listFiles": True}).json()
+    assert [it["name"] for it in seen["files"]["files"]] == ["a.txt", "b.txt"]
+    assert (seen["count"], seen["totalSize"], seen["tempUrl"]) == (2, "246913578", "")
+    source["params"]["url"][1] = "http://127.0.0.1:9/x"
+    assert "can't be fetched" in error_of(ada.post(PATH, json={"dataSource": source}))
