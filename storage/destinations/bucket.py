@@ -56,7 +56,7 @@ class BucketDelivery:
         """
         draft = self._context.scratch / "manifest.json"
         with Crew(self._context.transfers, self._context.check) as crew:
-            self._present.find(crew, {self._checked(file.path) for file in files()})
+            self._present.find(crew, {self._checked(file.path): file.size for file in files()})
             with draft.open("w", encoding="utf-8") as manifest:
                 self._deliver_all(crew, files(), manifest, again=again)
             self._upload(crew, self._manifest, draft, only_new=False)
@@ -78,24 +78,21 @@ class BucketDelivery:
         manifest.write(f'{json.dumps(head)[:-1]}, "files": [')
 
         def deliver(file: OutputFile) -> None:
-            found = self._present.own.get(file.path)
-            if found is None or not self._present.is_own(found, file.size):
-                found, skipped = self._deliver(crew, file, again=again), 0
-            else:
-                skipped = 1
-            entry = {"path": file.path, "size": file.size, "etag": found.etag}
+            before = self._present.etags.get(file.path)
+            etag = before or self._deliver(crew, file, again=again).etag
+            entry = {"path": file.path, "size": file.size, "etag": etag}
             with self._lock:
                 manifest.write(f"{',' if self._files else ''}\n{json.dumps(entry, ensure_ascii=False)}")
                 self._files += 1
                 self._bytes += file.size
-                self._skipped += skipped
+                self._skipped += before is not None
                 self._say_now_and_then()
 
         crew.each(deliver, files)
         manifest.write(f'\n], "totalFiles": {self._files}, "totalBytes": {self._bytes}}}\n')
 
     def _deliver(self, crew: Crew, file: OutputFile, *, again: bool) -> ObjectInfo:
-        only_new = not self._overwrite and file.path not in self._present.own
+        only_new = not self._overwrite
         try:
             return self._send(crew, file, only_new=only_new, again=again)
         except BucketUnavailable:

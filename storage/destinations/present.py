@@ -1,6 +1,7 @@
-"""What a destination holds already under the names of a job's output: files of the job's own, and those of others."""
+"""What a destination holds already under the names of a job's output: what it delivered before, and others' files."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from threading import Lock
 
 from gridloom.errors import BucketDenied, ObjectExists, ObjectMissing
@@ -8,43 +9,53 @@ from storage.buckets.bucket import Bucket, ObjectInfo
 from storage.destinations.context import Crew
 
 OWNER = "gridloom-job"  #: the member of an object's metadata that names its job
+
 _MOST_NAMED = 5
+_LISTED, _LISTED_FOR_EACH = 10_000, 20
 
 
 class Present:
-    """What was found below a prefix, for one job; `own` are its objects by their paths below that."""
+    """What was found below a prefix, for one job; `etags` are those of what it delivered before, by path below that."""
 
     def __init__(self, bucket: Bucket, prefix: str, job_id: str, *, overwrite: bool) -> None:
         self._bucket, self._prefix, self._job_id, self._overwrite = bucket, prefix, job_id, overwrite
-        self.own: dict[str, ObjectInfo] = {}
-        self._foreign: list[str] = []
+        self.etags: dict[str, str] = {}
+        self._sizes: Mapping[str, int] = {}
+        self._foreign: set[str] = set()
         self._blind = False
         self._lock = Lock()
 
-    def find(self, crew: Crew, paths: Collection[str]) -> None:
-        """Look for objects of these paths.
+    def find(self, crew: Crew, sizes: Mapping[str, int]) -> None:
+        """Look for objects of these paths, which are to have these sizes.
 
         Raises:
             ObjectExists: when others than the job's own are there, and may not be replaced.
             BucketDenied: when it can't be told, and may not be left open.
         """
-        crew.each(self._look, self._taken(paths))
+        self._sizes = sizes
+        crew.each(self._look, self._taken())
+        self._sizes = {}
         if self._foreign and not self._overwrite:
             raise self._refusal()
 
     def is_own(self, found: ObjectInfo, size: int) -> bool:
-        """Tell whether an object is what the job delivers there."""
+        """Tell whether an object is what the job delivers there, with this size."""
         return found.metadata.get(OWNER) == self._job_id and found.size == size
 
-    def _taken(self, paths: Collection[str]) -> Iterator[str]:
+    def _taken(self) -> Iterator[str]:
+        """Yield the paths under which there may be something."""
+        most = _LISTED + _LISTED_FOR_EACH * len(self._sizes)
         try:
-            for found in self._bucket.list(self._prefix):
-                if (path := found.key.removeprefix(self._prefix)) in paths:
+            for found in islice(self._bucket.list(self._prefix), most):
+                if (path := found.key.removeprefix(self._prefix)) in self._sizes:
                     yield path
+                most -= 1
         except BucketDenied as error:
             if error.permission != "list":
                 raise
-            yield from paths  # each is looked at, where that is allowed
+            most = 0
+        if not most:  # it may not be listed, or holds so much that looking at each name is quicker
+            yield from self._sizes
 
     def _look(self, path: str) -> None:
         if self._blind:
@@ -59,10 +70,10 @@ class Present:
             self._blind = True
             return
         with self._lock:
-            if found.metadata.get(OWNER) == self._job_id:
-                self.own[path] = found
+            if self.is_own(found, self._sizes[path]):
+                self.etags[path] = found.etag
             else:
-                self._foreign.append(path)
+                self._foreign.add(path)
             if len(self._foreign) > _MOST_NAMED and not self._overwrite:
                 raise self._refusal()
 

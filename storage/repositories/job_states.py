@@ -125,7 +125,8 @@ def take_up_again(connection: Connection, row: AnyRow, **values: Any) -> bool:
     if JobState.MERGED not in REDELIVERY.get(state, ()):
         return False
     times = {name: at for name, at in row.state_times.items() if name not in _UNDONE}
-    fresh = {"ended_at": None, "deadline_at": None, "end_reason": None, "error_message": ""}
+    empty = dict.fromkeys(("ended_at", "deadline_at", "end_reason"))
+    fresh = empty | dict.fromkeys(("error_message", "warning", "trouble"), "")
     return _move(connection, row, (JobState.MERGED,), fresh | {"state_times": times} | values)
 
 

@@ -10,6 +10,7 @@ from gridloom.net_guard import PrivateHosts
 from gridloom.wire import OutputFile
 from storage.buckets.bucket import Bucket
 from storage.destinations import bucket as module
+from storage.destinations import present
 from storage.destinations.bucket import BucketDelivery, content_type
 from storage.destinations.context import DeliveryContext
 from storage.folder import FolderStore
@@ -194,6 +195,16 @@ def test_where_nothing_may_be_listed_each_name_is_looked_at(sender, bucket_serve
         sender.send()
     sender.send(overwrite=True)
     assert "0 of them before" in sender.said[-1]
+
+
+def test_a_crowded_folder_is_not_listed_to_its_end(sender, bucket_server, monkeypatch):
+    monkeypatch.setattr(present, "_LISTED", 1)
+    monkeypatch.setattr(present, "_LISTED_FOR_EACH", 1)
+    for number in range(4):
+        bucket_server.put(sender.place.bucket, f"out/a{number}", b"theirs")
+    sender.add({"a3": b"1"})
+    with pytest.raises(ObjectExists, match="out/a3;"):
+        sender.send()
 
 
 def test_names_that_no_bucket_takes_are_refused_at_once(sender, bucket_server):
