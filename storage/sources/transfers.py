@@ -1,7 +1,8 @@
 """Many files fetched at a time and counted together; the first failure stops the others."""
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 from threading import Event, Lock
 from typing import TypeVar
 
@@ -50,18 +51,18 @@ class Transfers:
         Raises:
             Exception: what the first call that failed raised, or `calls` itself.
         """
-        limit = self._context.transfers
-        waiting: set[Future[_Result]] = set()
+        limit, open_calls = self._context.transfers, 0
+        ended: SimpleQueue[Future[_Result]] = SimpleQueue()
         with ThreadPoolExecutor(limit, thread_name_prefix="fetch") as pool:
             try:
                 for call in _until_stopped(calls):
-                    waiting.add(pool.submit(self._guarded, call))
-                    if len(waiting) >= limit * _AHEAD:
-                        ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                        yield from _results(ended)
-                while waiting:
-                    ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                    yield from _results(ended)
+                    pool.submit(self._guarded, call).add_done_callback(ended.put)
+                    open_calls += 1
+                    if open_calls >= limit * _AHEAD:
+                        open_calls -= 1
+                        yield from _result(ended.get())
+                for _ in range(open_calls):
+                    yield from _result(ended.get())
             finally:
                 self._stopped.set()
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -88,8 +89,7 @@ def _until_stopped(calls: Iterable[Callable[[], _Result]]) -> Iterator[Callable[
         return  # what it was stopped for is still to come
 
 
-def _results(ended: Iterable[Future[_Result]]) -> Iterator[_Result]:
-    for it in ended:
-        # Those that were stopped ended because of one that failed, whose own end is still to come.
-        if not isinstance(it.exception(), _Stopped):
-            yield it.result()
+def _result(ended: Future[_Result]) -> Iterator[_Result]:
+    # One that was stopped ended because of another that failed, whose own end is still to come.
+    if not isinstance(ended.exception(), _Stopped):
+        yield ended.result()
