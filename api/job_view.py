@@ -65,13 +65,14 @@ def job_of(row: Row[Any], upload_url: str | None = None) -> Job:
 
 
 def config_of(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a job's settings under their published names; 0 means no limit."""
+    """Return a job's settings under their published names, and `reuse`, which is not published, where it is wanted; 0
+    means no limit."""
     return {
         "taskTimeout": _whole(stored.get("task_timeout_s") or 0),
         "jobTimeout": _whole(stored.get("job_timeout_s") or 0),
         "isTestJob": bool(stored.get("is_test_job")),
         "maxTaskRetries": stored.get("max_task_retries") or 0,
-        "reuse": bool(stored.get("reuse")),
+        **({"reuse": True} if stored.get("reuse") else {}),
     }
 
 

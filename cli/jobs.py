@@ -278,6 +278,8 @@ def _followed(client: "Client", job_id: str, *, quiet: bool) -> "Job":
     except KeyboardInterrupt:
         typer.echo(f"the job goes on: gridloom job watch {job_id}", err=True)
         raise
+    if not quiet and ended.progress.reused:
+        say(f"{ended.progress.reused} of {ended.progress.completed} chunks reused")
     if not quiet and (line := phase_line(ended.phases)):
         say(line)
     return ended

@@ -21,7 +21,7 @@ def notes(tmp_path):
 def test_a_run_makes_the_whole_round_trip(fabric, gridloom, notes, tmp_path):
     code, out, err = gridloom(
         "job", "run", "shout-template", "--wait", "--param", "app.case=upper", "--config", "task_timeout=60",
-        "--input", notes, "--output", tmp_path / "result",
+        "--reuse", "--input", notes, "--output", tmp_path / "result",
     )  # fmt: skip
     assert code == 0
     assert "error" not in err
@@ -30,7 +30,7 @@ def test_a_run_makes_the_whole_round_trip(fabric, gridloom, notes, tmp_path):
     assert (tmp_path / "result/result.txt").read_bytes() == b"HELLO\n"
     [created] = fabric.bodies("POST", "/v1/customer/jobs")
     assert created["params"] == {"app": {"case": "upper"}}
-    assert created["config"] == {"taskTimeout": 60}
+    assert created["config"] == {"taskTimeout": 60, "reuse": True}
     assert created["dataDestination"]["dataSourceDescriptor"] == "bucket"
     assert fabric.bodies("PATCH", f"/v1/customer/jobs/{JOB_ID}/uploadcompleted") == [{}]
 

@@ -48,6 +48,7 @@ def test_a_task_that_nobody_has_yet_has_no_times():
         "state": "Completed",
         "retries": 1,
         "claim": "warm",
+        "reuse": None,
         "phases": [{"name": "queued", "seconds": 1}, {"name": "ran", "seconds": 0.25}],
     }
     titles, first, second = task_table(
@@ -56,3 +57,8 @@ def test_a_task_that_nobody_has_yet_has_no_times():
     assert titles.split()[:5] == ["chunk", "state", "retries", "claim", "queued"]
     assert first.split() == ["0", "Completed", "1", "warm", "1", "s", "250", "ms"]
     assert second.split() == ["1", "Scheduled", "0"]
+
+
+def test_a_task_that_took_an_earlier_result_claimed_nothing():
+    taken = {"chunkNumber": 0, "state": "Completed", "retries": 0, "claim": None, "reuse": {"hit": True}}
+    assert task_table([taken]).splitlines()[1].split() == ["0", "Completed", "0", "reused"]

@@ -1,5 +1,6 @@
 """A draft becomes a running job, once, with a process only where one is needed."""
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -25,17 +26,17 @@ def test_a_job_begins_with_its_partitioner(fabric):
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        (SourceSpec(descriptor="file", blob_key="uploads/x"), ("uploads/x", 7)),
-        (SourceSpec(descriptor="bypass"), (None, 1)),
+        (SourceSpec(descriptor="file", blob_key="uploads/x"), ("uploads/x", 7, "of x")),
+        (SourceSpec(descriptor="bypass"), (None, 1, hashlib.sha256(b"\n").hexdigest())),
     ],
 )
 def test_a_passthrough_of_what_the_fabric_has_is_a_chunk_already(fabric, source, expected):
     plan = plan_of(partitioner=stage_of(passthrough=True), source=source)
-    job_id = fabric.run(plan, upload={"key": "uploads/x", "size": 7})
+    job_id = fabric.run(plan, upload={"key": "uploads/x", "size": 7, "sha256": "of x"})
     row, task = fabric.job(job_id), fabric.task(job_id)
     assert (row.state, row.chunks, row.total, row.deadline_at) == (JobState.PARTITIONED, 1, 1, None)
     assert row.started_at is not None
-    assert (task.chunk_key, task.chunk_size) == expected
+    assert (task.chunk_key, task.chunk_size, task.chunk_sha256) == expected
     assert fabric.tasks(job_id, Stage.PARTITION) == []
 
 

@@ -53,7 +53,7 @@ def test_a_draft_has_every_published_member(hello):
     )
     assert job["config"] == {"taskTimeout": 3600, "jobTimeout": 0, "isTestJob": False, "maxTaskRetries": 2}
     assert job["dataSource"] == {"dataSourceDescriptor": "bypass", "params": {}}
-    assert job["progress"] == {"completed": 0, "total": None, "ratePerSecond": None}
+    assert job["progress"] == {"completed": 0, "total": None, "ratePerSecond": None, "reused": 0}
     assert (job["errorMessage"], job["warning"], job["description"], job["phases"]) == ("", "", "", None)
 
 
@@ -112,6 +112,7 @@ def test_a_draft_is_made_of_three_tags(hello, members):
         ),
         ({"templateId": "hello", "config": {"taskTimeout": -1}}, 400, "config.taskTimeout"),
         ({"templateId": "hello", "config": {"jobTimeout": "soon"}}, 400, "config.jobTimeout"),
+        ({"templateId": "hello", "config": {"reuse": "perhaps"}}, 400, "config.reuse"),
         ({"templateId": "hello", "config": {"jobTimeout": 1e300}}, 400, "config.jobTimeout"),
     ],
 )
@@ -204,7 +205,7 @@ def test_ids_that_are_none_are_not_found(hello, job_id):
 @pytest.mark.parametrize("path", ["jobs/{}/run", "jobs/run/{}"])
 def test_run_freezes_the_plan_and_launches(draft, hello, path):
     job = draft(params={"app": {"case": "lower"}})
-    body = {"taskTimeout": 5, "config": {"jobTimeout": "100", "taskTimeout": 7}}
+    body = {"taskTimeout": 5, "config": {"jobTimeout": "100", "taskTimeout": 7, "reuse": True}}
     answer = hello.post(f"/v1/customer/{path.format(job['id'])}", json=body).json()
     assert answer["ok"] is True
     assert answer["requestId"]
@@ -223,7 +224,7 @@ def test_run_freezes_the_plan_and_launches(draft, hello, path):
     assert plan.assembler.passthrough
     shown = hello.get(f"/v1/customer/jobs/{job['id']}").json()["job"]
     assert shown["submittedAt"] == shown["startedAt"] is not None
-    assert shown["config"]["taskTimeout"] == 7
+    assert (shown["config"]["taskTimeout"], shown["config"]["reuse"], plan.reuse) == (7, True, True)
     assert "JOB_STATE_STARTED" in shown["stateTimestamps"]
 
 

@@ -1,4 +1,5 @@
 import asyncio
+import hashlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -46,6 +47,7 @@ def test_a_multipart_body_is_unpacked(draft, hello, anonymous):
     assert anonymous.request("PUT", link, content=MULTIPART, headers=headers).status_code == 200
     upload = row_of(hello, job["id"]).upload
     assert (upload["name"], hello.context.store.get_bytes(upload["key"])) == ("in.csv", b"a,b\r\n")
+    assert upload["sha256"] == hashlib.sha256(b"a,b\r\n").hexdigest()
 
 
 @pytest.mark.parametrize(
