@@ -8,7 +8,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import ColumnElement, FunctionElement
 from sqlalchemy.types import TypeEngine
 
-_LONGEST_NUMBER = 300  # digits; more than that is no double, and the cast would fail
+_LONGEST_NUMBER = 309  # characters; so many may be no double, and the cast would fail
 
 
 class _Member(FunctionElement[Any]):
