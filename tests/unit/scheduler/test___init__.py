@@ -112,10 +112,7 @@ class Weather(RuleBasedStateMachine):
     @rule(data=st.data())
     def deliver_again(self, data):
         if self.job_ids:
-            job_id = data.draw(st.sampled_from(self.job_ids))
-            with suppress(BadState):
-                self.fabric.write(redeliver, job_id, None, self.fabric.settings)
-                del self.ended[job_id]
+            self.redeliver(data.draw(st.sampled_from(self.job_ids)))
 
     # What the scheduler does.
 
@@ -282,13 +279,22 @@ class Weather(RuleBasedStateMachine):
         assert all(times == 1 for times in kept.values())
 
     def teardown(self):
-        """When faults stop, every job ends."""
+        """When faults stop, every job ends, also one that is delivered again."""
         try:
             self.calm()
+            if sum(map(self.redeliver, self.job_ids)):
+                self.calm()
         finally:
             self.log.__exit__(None, None, None)
             self.database.close()
             shutil.rmtree(self.folder)
+
+    def redeliver(self, job_id):
+        with suppress(BadState):
+            self.fabric.write(redeliver, job_id, None, self.fabric.settings)
+            del self.ended[job_id]
+            return True
+        return False
 
     def round(self, name):
         if name not in self.workers:
