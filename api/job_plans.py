@@ -16,7 +16,6 @@ from gridloom.wire import ComponentRef
 from storage.destinations.catalog import check_destination_kind
 from storage.repositories import components
 from storage.repositories.components import ComponentRow
-from storage.sources.catalog import check_fetchable
 
 _LONGEST_S = 10 * 365 * 86_400.0
 
@@ -73,7 +72,7 @@ def make_plan(job: Row[Any], config: Mapping[str, Any], blocks: Blocks) -> JobPl
     """Return the plan of a draft; `config` is the job's own with what the run call changed.
 
     Raises:
-        BadInput: when source or destination are missing or not built into this version.
+        BadInput: when source or destination are missing.
         BadState: when the source is a file that has not arrived, or whose arrival was not confirmed.
     """
     if not job.data_destination:
@@ -97,7 +96,6 @@ def _source(job: Row[Any]) -> SourceSpec:
         raise BadInput(f"job {job.id} has no data source", field="dataSource")
     source, upload = job.data_source, job.upload or {}
     descriptor, params = source["dataSourceDescriptor"], source["params"]
-    check_fetchable(descriptor)
     if descriptor != "file":
         return SourceSpec(descriptor=descriptor, params=params)
     check_arrived(job)

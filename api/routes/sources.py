@@ -18,7 +18,7 @@ from storage.destinations.probes import probe_bucket
 from storage.probing import Found, Look
 from storage.repositories.inline_credentials import End
 from storage.sources.bucket_probes import probe_objects
-from storage.sources.catalog import check_fetchable, check_source
+from storage.sources.catalog import check_source
 from storage.sources.probes import probe_source
 
 router = APIRouter(route_class=JsonRoute, tags=["Data sources"])
@@ -61,7 +61,6 @@ def _look(body: TestDataSourceRequest, context: Context, account_id: str) -> Fou
     match body.data_source, body.data_destination:
         case DataSource() as source, None:
             check_source(source.data_source_descriptor, source.params, allow)
-            check_fetchable(source.data_source_descriptor)
             if not is_bucket(source.data_source_descriptor):
                 return probe_source(source.data_source_descriptor, source.params, allow)
             params = _opened(context, account_id, "data_source", source, allow)

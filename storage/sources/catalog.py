@@ -49,19 +49,6 @@ def check_source(descriptor: str, params: Mapping[str, Any], allow: PrivateHosts
         _check_urls(params.get("url"), allow)
 
 
-def check_fetchable(descriptor: str) -> None:
-    """Check that this version can fetch a kind of source.
-
-    Raises:
-        BadInput: naming the field.
-    """
-    if check_source_kind(descriptor) not in FETCHERS:
-        raise BadInput(
-            f"data source {descriptor!r} is not built into this version; use {', '.join(FETCHERS)}",
-            field=f"{_FIELD}.dataSourceDescriptor",
-        )
-
-
 def fetch_source(spec: SourceSpec, into: Path, context: SourceContext) -> None:
     """Fetch a source's files into the existing folder `into`.
 
@@ -71,10 +58,10 @@ def fetch_source(spec: SourceSpec, into: Path, context: SourceContext) -> None:
         StoreUnavailable: when the object store can't be read now.
     """
     try:
-        check_fetchable(spec.descriptor)
+        kind = check_source_kind(spec.descriptor)
     except BadInput as error:
         raise AttemptFailed(EndReason.DATA_SOURCE, error.message) from error
-    FETCHERS[Descriptor(spec.descriptor)](spec, into, context)
+    FETCHERS[kind](spec, into, context)
 
 
 def _check_urls(given: Any, allow: PrivateHosts) -> None:

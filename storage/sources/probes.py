@@ -13,7 +13,7 @@ from storage.buckets.bucket import ObjectInfo
 from storage.descriptors import Descriptor
 from storage.probing import Files, Found, Outcome
 from storage.sources import bypass, url
-from storage.sources.catalog import check_fetchable, check_source
+from storage.sources.catalog import check_source
 
 _PATIENCE = url.Conditions(connect_s=5, read_s=10, total_s=15)
 _AT_A_TIME = 16  # of a list; the others are not looked at
@@ -82,8 +82,7 @@ def probe_source(descriptor: str, params: Mapping[str, Any], allow: PrivateHosts
     """Look at a source that is in no bucket; that of a url takes up to 15 s.
 
     Raises:
-        BadInput: when its params can't be right, it can't be had, or this version doesn't fetch its kind.
+        BadInput: when its params can't be right, or it can't be had.
     """
     check_source(descriptor, params, allow)
-    check_fetchable(descriptor)
     return PROBES[Descriptor(descriptor)](params, allow)
