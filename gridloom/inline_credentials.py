@@ -9,7 +9,17 @@ from gridloom import lenient_json
 from gridloom.errors import BadInput
 from gridloom.handwritten import folded_name
 
-NAMES = frozenset({"secretkey", "secretaccesskey", "awssecretaccesskey", "password", "passwd"})
+NAMES = frozenset(
+    {
+        "secretkey",
+        "secretaccesskey",
+        "awssecretaccesskey",
+        "sessiontoken",
+        "awssessiontoken",
+        "password",
+        "passwd",
+    }
+)
 """Names of secret members, without case and underscores."""
 
 _ENDS = frozenset({"datasource", "datadestination"})

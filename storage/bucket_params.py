@@ -55,6 +55,7 @@ def parse_bucket_params(
         endpoint=reader.endpoint(allow),
         access_key=reader.text("accessKey", "access_key"),
         secret_key=reader.text("secretKey", "secret_key"),
+        session_token=reader.text("sessionToken", "session_token"),
     )
     names = source_names(params) if field == "dataSource" else reader.names()
     if field == "dataDestination" and len(names) > 1:

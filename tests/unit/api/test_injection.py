@@ -218,7 +218,8 @@ def complete_ends(fabric, descriptor, *, inline=None, **params):
     destination = DestinationSpec(descriptor=descriptor, params=bucket_params(**params), place=unopened)
     for end in inline_credentials.ENDS if inline else ():
         holder = jobs.holder_of(fabric.owner(), job_id)
-        fabric.write(inline_credentials.keep, a_vault(), holder, end, [(("secretKey",), inline)])
+        found = [((name,), inline) for name in ("secretKey", "sessionToken")]
+        fabric.write(inline_credentials.keep, a_vault(), holder, end, found)
     won = replace(won, work=won.work.model_copy(update={"destination": destination}))
     return complete(fabric, won, job_id=job_id)
 
@@ -235,7 +236,8 @@ def test_both_ends_come_with_the_keys_of_the_secret_that_they_name(fabric, save,
 
 def test_keys_written_inline_go_to_the_place_alone(fabric):
     work = complete_ends(fabric, "gcp", inline="swordfish", accessKey="AK")
-    assert (work.source.place.access_key, work.source.place.secret_key) == ("AK", "swordfish")
+    place = work.source.place
+    assert (place.access_key, place.secret_key, place.session_token) == ("AK", "swordfish", "swordfish")
     assert work.destination.place == work.source.place
     assert "swordfish" not in repr(work) + str(work.source.params) + str(work.destination.params)
 

@@ -17,6 +17,8 @@ SPELLINGS = (
     "passwd",
     "secretAccessKey",
     "AWS_SECRET_ACCESS_KEY",
+    "sessionToken",
+    "AWS_SESSION_TOKEN",
 )
 MEMBERS = st.sampled_from([*SPELLINGS, "name", "url", "a.b", ""])
 PARAMS = st.dictionaries(
