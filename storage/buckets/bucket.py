@@ -1,6 +1,7 @@
 """A bucket as the rest of the fabric sees it: objects in and out, whichever client moves their bytes."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from itertools import chain
 from types import MappingProxyType
 from urllib.parse import quote
@@ -176,8 +177,11 @@ class Bucket:
             return
         with explained(self.place, "read", key):
             try:
-                for piece in downloads.read_blocks(self._session, key, offset, length, etag, block):
-                    yield bytes(piece)
+                with closing(
+                    downloads.read_blocks(self._session, key, offset, length, etag, block)
+                ) as blocks:
+                    for piece in blocks:
+                        yield bytes(piece)
             except Failure as failure:
                 if not failure.out_of_range:
                     raise

@@ -75,7 +75,7 @@ def _service(session: Any, access: Access, credentials: Any, endpoint: str = "")
     if not region and access.ambient:
         region = session.get_config_variable("region") or ""
     frozen = credentials.get_frozen_credentials() if credentials and not _is_ambient(access) else None
-    return session.create_client(
+    client = session.create_client(
         "s3",
         region_name=region or dialect.region,
         endpoint_url=url,
@@ -95,6 +95,16 @@ def _service(session: Any, access: Access, credentials: Any, endpoint: str = "")
             ignore_configured_endpoint_urls=not access.ambient,
         ),
     )
+    client.meta.events.register("before-call.s3", _stay_in_region)
+    return client
+
+
+def _stay_in_region(context: dict[str, Any], **_: Any) -> None:
+    """Leave it to the session, which goes with both clients, to follow a bucket to its region.
+
+    botocore's own way asks again for ever where a server redirects every call.
+    """
+    context.setdefault("s3_redirect", {})["redirected"] = True
 
 
 def _session() -> Any:

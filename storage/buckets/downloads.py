@@ -2,7 +2,8 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 
 import stamina
 
@@ -19,7 +20,7 @@ _TRIES = 5
 
 def read_blocks(
     session: Session, key: str, offset: int, length: int | None, etag: str, block: int = _BLOCK
-) -> Iterator[Block]:
+) -> Generator[Block, None, None]:
     """Yield bytes of an object, which has at least one behind `offset`; fewer than `length` come at its end."""
     end = None if length is None else offset + length
     for attempt in stamina.retry_context(
@@ -28,9 +29,10 @@ def read_blocks(
         with attempt:
             body = session.get(key, offset, None if end is None else end - offset, etag, block)
             etag, end = etag or body.etag, offset + body.size if end is None else min(end, offset + body.size)
-            for piece in body.blocks:
-                offset += len(piece)
-                yield piece
+            with closing(body.blocks):
+                for piece in body.blocks:
+                    offset += len(piece)
+                    yield piece
             if offset < end:
                 raise BodyBroken(message="the answer ended early", unreachable=True)
 
@@ -59,15 +61,16 @@ class Download:
         side_by_side(self._session.pool, fetch, range(0, size, step), self._session.access.transfers)
 
     def _fetch(self, position: int, end: int, on_progress: Progress) -> None:
-        pieces = read_blocks(
-            self._session, self._key, self._offset + position, end - position, self._etag, _BLOCK
-        )
-        for piece in pieces:
-            if self._stopped.is_set():
-                return
-            _write(self._fd, piece, position)
-            position += len(piece)
-            on_progress(len(piece))
+        start = self._offset + position
+        with closing(
+            read_blocks(self._session, self._key, start, end - position, self._etag, _BLOCK)
+        ) as pieces:
+            for piece in pieces:
+                if self._stopped.is_set():
+                    return
+                _write(self._fd, piece, position)
+                position += len(piece)
+                on_progress(len(piece))
         if position != end:
             raise Failure(status=416, message="the object ends early")
 

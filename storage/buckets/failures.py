@@ -99,7 +99,12 @@ class Failure(Exception):
     @property
     def wrong_region(self) -> bool:
         """Whether the call went to, or was signed for, another region than the bucket's."""
-        return self.status in (301, 307) or self.code in _REGION_CODES
+        return self.status == 301 or self.code in _REGION_CODES
+
+    @property
+    def sure(self) -> bool:
+        """Whether another client would be told the same."""
+        return self.missing or self.unmet or self.out_of_range or self.busy or self.wrong_region
 
 
 class BodyBroken(Failure):

@@ -21,9 +21,10 @@ def look(session: Session, key: str) -> ObjectInfo:
     try:
         answer = session.call("head_object", Key=key)
     except Failure as failure:
-        if failure.code or failure.unreachable:
+        if failure.code or failure.busy:
             raise
-        raise _told(session, key, failure) from None
+        _ask_why(session, key)
+        answer = session.call("head_object", Key=key)
     return ObjectInfo(
         key=key,
         size=answer["ContentLength"],
@@ -99,13 +100,17 @@ def abort_uploads(session: Session, prefix: str, older_than_s: float, *, exact: 
     return count
 
 
-def _told(session: Session, key: str, failure: Failure) -> Failure:
-    """Ask again in a way whose answer has a body, which HEAD's lacks, and return what that says."""
+def _ask_why(session: Session, key: str) -> None:
+    """Ask for the first byte: unlike that of HEAD, the answer to a refused GET has a body that says why.
+
+    Raises:
+        Failure: what it says.
+    """
     try:
         session.call("get_object", Key=key, Range="bytes=0-0")["Body"].close()
-    except Failure as told:
-        return told if told.code and not told.out_of_range else failure
-    return failure
+    except Failure as failure:
+        if not failure.out_of_range:
+            raise
 
 
 def _page(session: Session, prefix: str, **params: Any) -> dict[str, Any]:

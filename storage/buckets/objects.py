@@ -1,6 +1,6 @@
 """What a bucket holds, as far as it tells."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -55,7 +55,7 @@ class Body:
 
     etag: str
     size: int
-    blocks: Iterator[Block]
+    blocks: Generator[Block, None, None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

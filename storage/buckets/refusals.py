@@ -53,6 +53,8 @@ def _of_answer(response: dict[str, Any]) -> Failure:
 def of_store(error: Exception) -> Failure:
     """Read an error of obstore, whose text holds the server's answer."""
     text = str(error)
+    if "without LOCATION" in text:
+        return Failure(code="PermanentRedirect", status=301, message="the bucket is elsewhere")
     status = _STATUS.search(text)
     retries = _RETRIES.search(text)
     return Failure(

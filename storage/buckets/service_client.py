@@ -1,7 +1,7 @@
 """Speaks every call of the S3 protocol with boto3."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from typing import Any
 
@@ -70,7 +70,7 @@ class ServiceClient:
         self._client.close()
 
 
-def _blocks(body: Any, block: int) -> Iterator[Block]:
+def _blocks(body: Any, block: int) -> Generator[Block, None, None]:
     with closing(body):
         try:
             while piece := body.read(block):

@@ -40,11 +40,12 @@ class Session:
         self._fast = True
         self._lock = threading.Lock()
         self._opened: Clients | None = None
+        self._left: list[Clients] = []
         self._signers: dict[str, ServiceClient] = {}
 
     def call(self, operation: str, **params: Any) -> Any:
         """Make one of boto3's calls on the bucket and return its answer."""
-        return self._clients().service.call(operation, **params)
+        return self._in_region(lambda clients: clients.service.call(operation, **params))
 
     def get(self, key: str, offset: int, length: int | None, etag: str, block: int) -> Body:
         """Ask for bytes of an object, of which there is at least one behind `offset`."""
@@ -56,13 +57,22 @@ class Session:
 
     def put(self, key: str, data: bytes, md5: bytes, label: Label, *, create: bool) -> Stored:
         """Store bytes in one call; with `create` the server refuses when the key is taken."""
+
+        def plain(service: "ServiceClient") -> Stored:
+            return service.put(key, data, md5, label, create=create)
+
         if not self.md5_etags:
-            return self._clients().service.put(key, data, md5, label, create=create)
-        return self._either(
-            key,
-            lambda fast: fast.put(key, data, label, create=create),
-            lambda service: service.put(key, data, md5, label, create=create),
-        )
+            return self._in_region(lambda clients: plain(clients.service))
+        try:
+            return self._either(key, lambda fast: fast.put(key, data, label, create=create), plain)
+        except Failure as failure:
+            if not (create and failure.unreachable):
+                raise
+        try:  # again, which obstore does not do where there is a condition
+            return plain(self._clients().service)
+        except Failure as failure:
+            failure.retried = True
+            raise
 
     def presign(self, endpoint: str, params: dict[str, str], expires_s: int) -> str:
         """Return a URL for reading an object; `endpoint` is the server's public name, empty for the one in use."""
@@ -77,26 +87,36 @@ class Session:
     def close(self) -> None:
         """Let go of connections and threads."""
         self.pool.shutdown(cancel_futures=True)
-        if self._opened:
-            self._opened.service.close()
+        for clients in (*self._left, self._opened):
+            if clients:
+                clients.service.close()
 
     def _either(
         self, key: str, fast: "Callable[[StoreClient], T]", plain: "Callable[[ServiceClient], T]"
     ) -> T:
+        def attempt(clients: "Clients") -> T:
+            if not self._fast or clients.store is None or not clients.store.takes(key):
+                return plain(clients.service)
+            try:
+                return fast(clients.store)
+            except Failure as failure:
+                if failure.sure:
+                    raise
+                refusal = failure
+            result = plain(clients.service)
+            self._leave_fast(refusal)
+            return result
+
+        return self._in_region(attempt)
+
+    def _in_region(self, attempt: "Callable[[Clients], T]") -> T:
         clients = self._clients()
-        if not self._fast or clients.store is None or not clients.store.takes(key):
-            return plain(clients.service)
         try:
-            return fast(clients.store)
+            return attempt(clients)
         except Failure as failure:
-            if failure.missing or failure.unmet or failure.out_of_range or failure.busy:
+            if not (failure.wrong_region and self._follow_region(clients, failure)):
                 raise
-            refusal = failure
-        if refusal.wrong_region and self._follow_region(clients):
-            return self._either(key, fast, plain)
-        result = plain(clients.service)
-        self._leave_fast(refusal)
-        return result
+        return attempt(self._clients())
 
     def _clients(self) -> "Clients":
         with self._lock:
@@ -117,18 +137,19 @@ class Session:
                 reason=failure.message[:200],
             )
 
-    def _follow_region(self, refused: "Clients") -> bool:
-        """Ask the server where the bucket lies and go there; tell whether that is elsewhere."""
+    def _follow_region(self, refused: "Clients", failure: Failure) -> bool:
+        """Go where the server says that the bucket lies; tell whether that is elsewhere."""
         with self._lock:
             if self._opened is not refused:
-                return True  # another thread followed
-            region = refused.service.region()
-            if not region or region == self.access.region:
+                return True  # another thread went
+            failure.region = failure.region or refused.service.region()
+            if failure.region in ("", self.access.region):
                 return False
-            self.access = replace(self.access, region=region)
+            self.access = replace(self.access, region=failure.region)
+            self._left.append(refused)
             self._opened = _clients_module().open_clients(self.access)
             self._signers.clear()
-        log.info("bucket_region_followed", bucket=self.access.place.bucket, region=region)
+        log.info("bucket_region_followed", bucket=self.access.place.bucket, region=failure.region)
         return True
 
 

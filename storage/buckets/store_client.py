@@ -1,6 +1,6 @@
 """Moves bytes with obstore, several times as fast as boto3 for small objects."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import obstore
@@ -51,7 +51,7 @@ class StoreClient:
         return Stored(etag=(result["e_tag"] or "").strip('"'), checked=False)
 
 
-def _blocks(result: Any, size: int, block: int) -> Iterator[Block]:
+def _blocks(result: Any, size: int, block: int) -> Generator[Block, None, None]:
     try:
         if size <= block:
             yield memoryview(result.bytes())
