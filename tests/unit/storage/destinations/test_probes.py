@@ -7,6 +7,8 @@ from gridloom.net_guard import PrivateHosts
 from storage.bucket_params import BucketParams
 from storage.destinations.probes import probe_bucket
 from storage.probing import Look
+from storage.sources.bucket_probes import probe_objects
+from tests.fixtures.bucket_proxy import dialect_proxy
 
 
 def probe(server, name, bucket, **asked):
@@ -50,3 +52,16 @@ def test_who_may_do_nothing_is_refused(bucket_proxy, bucket_server):
     with pytest.raises(BadInput, match=r"s3:ListBucket.*s3:PutObject") as caught:
         probe(bucket_proxy, "out", bucket)
     assert caught.value.field == "dataDestination.params.secret_id"
+
+
+@pytest.mark.parametrize("dialect", ["gcp", "storj"])
+def test_other_dialects_take_what_is_tried(bucket_server, dialect):
+    bucket = bucket_server.make_bucket()
+    bucket_server.put(bucket, "out/old.txt", b"old")
+    with dialect_proxy(bucket_server, dialect) as proxy:
+        found = probe(proxy, "out", bucket)
+        params = BucketParams(place=proxy.place(bucket), names=("out/old.txt",))
+        read = probe_objects(params, Look(), PrivateHosts.parse("127.0.0.1"))
+    assert found.outcome.permissions == {"list": True, "read": True, "write": True}
+    assert (read.outcome.permissions, read.size) == ({"list": True, "read": True}, 3)
+    assert bucket_server.keys(bucket) == ["out/old.txt"]
