@@ -37,7 +37,12 @@ async def look_at_source(
 
     Of a destination it is tried whether a file can be written; that is deleted again. A bucket is no source.
     """
-    found = await to_thread.run_sync(_look, body, context, caller.account_id, limiter=_looks)
+    # The tree of a large page takes its time too.
+    return await to_thread.run_sync(_answer, body, context, caller.account_id, limiter=_looks)
+
+
+def _answer(body: TestDataSourceRequest, context: Context, account_id: str) -> TestDataSourceResponse:
+    found = _look(body, context, account_id)
     return TestDataSourceResponse(
         filename=found.name,
         path=found.path,
