@@ -1,8 +1,13 @@
+from dataclasses import replace
+
 import pytest
 
 from gridloom.sources import SourceSpec
 from gridloom.states import EndReason, Stage
 from gridloom.wire import ResultFile
+from storage.buckets.bucket import ObjectInfo
+from storage.sources.objects import SourceObject
+from worker.steps import passthrough
 
 SOURCE = SourceSpec(descriptor="url", params={"url": "http://x/"})
 BUILT_IN = {"name": "passthrough", "owner": ""}
@@ -138,3 +143,36 @@ def test_a_source_without_objects_fails_the_attempt_by_name(list_source):
     result = list_source()
     assert result.reason is EndReason.DATA_SOURCE
     assert "holds no object in/" in result.message
+
+
+def test_many_objects_are_registered_while_they_are_listed(rig, list_source, monkeypatch):
+    ahead = []
+
+    def listing(_bucket, _names, **_more):
+        for number in range(5_000):
+            ahead.append(number - len(rig.control_plane.chunks))
+            yield SourceObject(info=ObjectInfo(key=f"in/{number}", size=1, etag="e"), path=str(number))
+
+    monkeypatch.setattr(passthrough, "find_objects", listing)
+    assert list_source(max_chunks=5_000).total == 5_000
+    assert len(rig.control_plane.chunks) == 5_000
+    assert max(ahead) < 500
+    assert rig.control_plane.calls["chunks"] < 50
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"size": 21 << 30}, "a chunk may have 20480 MiB"),
+        ({"key": "in/" + "k" * 1022}, "more than 1024 characters"),
+        ({"key": "in/\0"}, "holds a zero"),
+        ({"etag": ""}, "has no ETag"),
+    ],
+)
+def test_what_can_not_be_a_chunk_is_named(list_source, monkeypatch, changes, problem):
+    info = replace(ObjectInfo(key="in/a", size=1, etag="e"), **changes)
+    found = [SourceObject(info=info, path="a")]
+    monkeypatch.setattr(passthrough, "find_objects", lambda *_args, **_more: iter(found))
+    result = list_source()
+    assert result.reason is EndReason.DATA_SOURCE
+    assert problem in result.message
