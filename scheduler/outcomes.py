@@ -66,8 +66,7 @@ def commit(
             card = rate_card(settings.gpu_rates)
             prices = pricing.of_results(connection, jobs[job_id].app_needs, rows, done, card)
             _count(connection, jobs[job_id], rows, done, prices.values())
-            digests = {digest: it.chunk for it in done if (digest := rows[it.chunk].chunk_sha256)}
-            reuse.note(connection, jobs[job_id], digests)
+            reuse.note(connection, jobs[job_id], [it.chunk for it in done])
         _complete(connection, job_id, stage, done, prices, settings)
     for result in failed:
         end_badly(connection, rows[result.chunk], result, settings)

@@ -51,19 +51,19 @@ def find(connection: Connection, worker_id: str, request: ReuseRequest) -> Reuse
     digests = {row.chunk_sha256 for row in held if row.chunk_sha256}
     earlier = reuse.earlier(connection, job.owner_id, digests, besides=job.id, most=JOBS_SEEN)
     apps = reuse.apps(connection, {row.job_id for rows in earlier.values() for row in rows})
-    wishes = [_wish(row, earlier.get(row.chunk_sha256, ()), apps, plan.app) for row in held]
+    missed = {job_id: _differs(row, plan.app) for job_id, row in apps.items()}
+    wishes = [_wish(row, earlier.get(row.chunk_sha256, ()), missed) for row in held]
     done = reuse.completed(connection, _by_job(place for wish in wishes for place in wish.places()))
     notes = {wish.task.chunk: _choose(wish, done, request.image) for wish in wishes}
     files = reuse.files(connection, _by_job((it.job_id, it.chunk) for it in notes.values() if it.hit))
     return ReuseReply(found=tuple(_reused(chunk, note, files) for chunk, note in notes.items()))
 
 
-def _wish(task: AnyRow, earlier: Sequence[AnyRow], apps: Mapping[str, AnyRow], wanted: PlannedStage) -> _Wish:
+def _wish(task: AnyRow, earlier: Sequence[AnyRow], missed: Mapping[str, ReuseNote | None]) -> _Wish:
     if not task.chunk_sha256:
         return _Wish(task=task, missed=_NO_DIGEST)
-    missed = {it.job_id: _differs(apps[it.job_id], wanted) for it in earlier}
     fitting = [(it.job_id, it.chunk) for it in earlier if missed[it.job_id] is None]
-    why = next((it for it in missed.values() if it is not None), _NONE)
+    why = next((note for it in earlier if (note := missed[it.job_id])), _NONE)
     return _Wish(task=task, fitting=tuple(fitting[:JOBS_TRIED]), missed=_GONE if fitting else why)
 
 

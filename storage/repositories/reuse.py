@@ -6,11 +6,11 @@ One row for each job and digest, so that a job of many equal chunks costs one; t
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, select
+from sqlalchemy import Connection, String, and_, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gridloom.states import TASK_LEASED, Stage, TaskState
-from storage.columns import AnyRow
+from storage.columns import AnyRow, Instant
 from storage.tables import jobs, reusable_results, tasks
 
 _LEASED = [state.value for state in TASK_LEASED]
@@ -18,9 +18,19 @@ _OF_JOB = and_(tasks.c.job_id == bindparam("of_job"), tasks.c.stage == Stage.APP
 _CHUNKS = tasks.c.chunk.in_(bindparam("chunks", expanding=True))
 
 # Asked with every bundle: building a statement costs more than running it.
+_DIGESTS = select(
+    bindparam("of_owner", type_=String),
+    tasks.c.chunk_sha256,
+    bindparam("submitted_at", type_=Instant),
+    tasks.c.job_id,
+    tasks.c.chunk,
+).where(_OF_JOB, _CHUNKS, tasks.c.chunk_sha256.is_not(None))
+_COLUMNS = [column.name for column in reusable_results.c]
 _NOTE = {
-    "sqlite": sqlite.insert(reusable_results).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(reusable_results).on_conflict_do_nothing(),
+    "sqlite": sqlite.insert(reusable_results).from_select(_COLUMNS, _DIGESTS).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(reusable_results)
+    .from_select(_COLUMNS, _DIGESTS)
+    .on_conflict_do_nothing(),
 }
 _JOB = select(jobs.c.id, jobs.c.owner_id, jobs.c.plan).where(jobs.c.id == bindparam("of_job"))
 _HELD = (
@@ -55,15 +65,13 @@ _DONE = select(
 _FILES = select(tasks.c.chunk, tasks.c.results).where(_OF_JOB, _CHUNKS, tasks.c.state == TaskState.COMPLETED)
 
 
-def note(connection: Connection, of_job: AnyRow, chunks: Mapping[str, int]) -> None:
+def note(connection: Connection, of_job: AnyRow, chunks: Collection[int]) -> None:
     """Note completed chunks of a job by their digest; of equal ones the first to be noted stays.
 
     `of_job` has id, owner_id and submitted_at.
     """
-    if chunks:
-        same = {"owner_id": of_job.owner_id, "submitted_at": of_job.submitted_at, "job_id": of_job.id}
-        rows = [same | {"sha256": sha256, "chunk": chunk} for sha256, chunk in sorted(chunks.items())]
-        connection.execute(_NOTE[connection.dialect.name], rows)
+    values = {"of_job": of_job.id, "of_owner": of_job.owner_id, "submitted_at": of_job.submitted_at}
+    connection.execute(_NOTE[connection.dialect.name], values | {"chunks": list(chunks)})
 
 
 def job(connection: Connection, job_id: str) -> AnyRow | None:
