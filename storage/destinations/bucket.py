@@ -42,7 +42,8 @@ class BucketDelivery:
         self._present = Present(bucket, self._prefix, job_id, overwrite=overwrite)
         self._on_disk, self._numbers, self._lock = BoundedSemaphore(_ON_DISK_AT_A_TIME), count(), Lock()
         self._files = self._bytes = self._skipped = 0
-        self._said_at = self._began = time.monotonic()
+        self._began = time.monotonic()
+        self._said_at = 0.0
 
     def run(self, files: Callable[[], Iterable[OutputFile]], *, again: bool) -> None:
         """Deliver what `files` yields each time that it is called; `again` says that an earlier try may have left
@@ -76,6 +77,7 @@ class BucketDelivery:
     def _deliver_all(self, crew: Crew, files: Iterable[OutputFile], manifest: TextIO, *, again: bool) -> None:
         head = {"jobId": self._job_id, "createdAt": datetime.now(UTC).isoformat()}
         manifest.write(f'{json.dumps(head)[:-1]}, "files": [')
+        self._said_at = time.monotonic()
 
         def deliver(file: OutputFile) -> None:
             before = self._present.etags.get(file.path)

@@ -181,16 +181,14 @@ def test_a_key_that_may_nothing_is_denied_before_anything_is_written(sender, buc
     assert bucket_server.keys(sender.place.bucket) == []
 
 
-def test_where_nothing_may_be_listed_each_name_is_looked_at(sender, bucket_server, monkeypatch):
-    def denied(*_args, **_more):
-        raise BucketDenied("no list for you", permission="list")
-
-    monkeypatch.setattr(Bucket, "list", denied)
+def test_where_nothing_may_be_listed_each_name_is_looked_at(sender, bucket_proxy):
+    bucket_proxy.faults.add("denied", "ListObjectsV2", times=100)
+    sender.place = bucket_proxy.place(sender.place.bucket)
     sender.add({"a": b"1", "b": b"2"})
     sender.send()
     sender.send()
     assert "2 of them before" in sender.said[-1]
-    monkeypatch.setattr(Bucket, "look", denied)
+    bucket_proxy.faults.add("denied", "HeadObject", times=100)
     with pytest.raises(BucketDenied, match=r"can't be told.*s3:ListBucket.*overwrite: true"):
         sender.send()
     sender.send(overwrite=True)
