@@ -9,13 +9,13 @@ def test_other_bytes_start_a_task_again_and_shut_out_who_runs_it(fabric):
     fabric.claim(worker_id, job_id, Stage.APP, 0)
     fabric.set_task(job_id, 1, state=TaskState.COMPLETED, results=[["a", 1, "k", 0]])
     fabric.set_task(job_id, 2, state=TaskState.FAILED)
-    place = {"key": "new", "offset": 7, "size": 2, "sha256": "b"}
+    place = {"key": "new", "offset": 7, "size": 2, "sha256": "b", "etag": "e"}
     fabric.write(chunks.reset, job_id, [place | {"at_chunk": it} for it in range(3)])
     fabric.write(chunks.reset, job_id, [])
     assert fabric.states(job_id) == [TaskState.SCHEDULED, TaskState.SCHEDULED, TaskState.FAILED]
     first, second, failed = fabric.tasks(job_id)
     assert (first.attempt, first.worker_id, first.chunk_key, first.chunk_offset) == (2, None, "new", 7)
-    assert (second.results, failed.chunk_key) == (None, "pack")
+    assert (second.results, second.chunk_etag, failed.chunk_key) == (None, "e", "pack")
 
 
 def test_chunks_past_the_end_vanish_and_completed_ones_among_them_are_counted_and_priced(fabric):
