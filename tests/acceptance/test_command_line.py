@@ -8,7 +8,9 @@ import sys
 import pytest
 
 from tests.fixtures.commands import Commands
-from tests.fixtures.live_fabric import ROOT
+from tests.fixtures.live_fabric import ROOT, component
+
+FABRIC_ENV = {"GRIDLOOM_ALLOW_PRIVATE_HOSTS": "127.0.0.1"}
 
 
 @pytest.fixture
@@ -61,6 +63,26 @@ def test_engines_of_ones_own_and_an_abort(gridloom, tmp_path):
     gridloom("job", "abort", job_id, "--yes")
     ended = gridloom("job", "watch", job_id, code=1)
     assert "was aborted" in ended
+
+
+def test_buckets_are_looked_at_read_and_written(fabric, gridloom, bucket_server):
+    books, results = bucket_server.make_bucket(), bucket_server.make_bucket()
+    bucket_server.put(books, "2024/notes.txt", b"warp and weft\n")
+    access_key = bucket_server.access_key
+    fabric.client.save_secret("lake", bucket_server.secret_key, secret_type="s3", access_key=access_key)
+    app = fabric.push(component("copy", 'cp "$TASK_DIR/data.bin" "$TASK_RESULTS_DIR/copy"'))
+    blocks = {"app": app, "partitioner": "passthrough", "assembler": "passthrough"}
+    fabric.client.push_template({"id": "copy-template"} | blocks)
+    to = ["--secret", "lake", "--endpoint", bucket_server.endpoint]
+    assert "2024/notes.txt" in gridloom("source", "test", f"s3://{books}/2024/", *to, "--files")
+    nothing = gridloom("source", "test", f"s3://{books}/2025/", *to, code=1)
+    assert nothing.startswith("error: dataSource.params.name: ")
+    assert "write  yes" in gridloom("destination", "test", f"s3://lake@{results}/out", *to[2:])
+    ends = ["--source", f"s3://{books}/2024/", "--destination", f"s3://{results}/out", *to]
+    said = gridloom("job", "run", "copy-template", "--wait", *ends)
+    assert bucket_server.get(results, "out/copy") == b"warp and weft\n"
+    gridloom("job", "redeliver", said.split()[1], "--destination", f"s3://{results}/again", *to, "--wait")
+    assert bucket_server.get(results, "again/copy") == b"warp and weft\n"
 
 
 @pytest.mark.timeout(240)
