@@ -62,9 +62,16 @@ def open_clients(access: Access) -> Clients:
 
 
 def link_client(access: Access, endpoint: str) -> ServiceClient:
-    """Make a client that only signs URLs, for a server's public name."""
-    session = _session()
-    client = _service(session, access, _credentials(session, access), endpoint)
+    """Make a client that only signs URLs, for a server's public name.
+
+    Raises:
+        BucketFailed: when it can't be one.
+    """
+    try:
+        session = _session()
+        client = _service(session, access, _credentials(session, access), endpoint)
+    except (BotoCoreError, ValueError) as error:
+        raise BucketFailed(f"{endpoint} can't be the name of a server: {error}") from None
     return ServiceClient(client, access.place.bucket)
 
 
@@ -96,6 +103,8 @@ def _service(session: Any, access: Access, credentials: Any, endpoint: str = "")
         ),
     )
     client.meta.events.register("before-call.s3", _stay_in_region)
+    for operation in ("PutObject", "UploadPart"):
+        client.meta.events.register(f"before-sign.s3.{operation}", _digest_once)
     return client
 
 
@@ -105,6 +114,15 @@ def _stay_in_region(context: dict[str, Any], **_: Any) -> None:
     botocore's own way asks again for ever where a server redirects every call.
     """
     context.setdefault("s3_redirect", {})["redirected"] = True
+
+
+def _digest_once(request: Any, **_: Any) -> None:
+    """Leave bodies out of signatures: their MD5 is signed, and more servers compare it than SHA-256.
+
+    So botocore does itself where there is TLS.
+    """
+    if "Content-MD5" in request.headers:
+        request.context["client_config"] = Config(s3={"payload_signing_enabled": False})
 
 
 def _session() -> Any:

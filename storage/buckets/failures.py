@@ -61,7 +61,8 @@ _REGION_CODES = {
 class Failure(Exception):
     """Raised inside this package when a call fails; `status` is 0 when there was no answer.
 
-    `retried` tells that the client had sent the call before and never learnt what came of it.
+    `retried` tells that the client had sent the call before and never learnt what came of it; `permission` which one
+    it took, when that is not the one that the caller's method is about.
     """
 
     code: str = ""
@@ -70,6 +71,7 @@ class Failure(Exception):
     region: str = ""
     retried: bool = False
     unreachable: bool = False
+    permission: Permission | None = None
 
     @property
     def missing(self) -> bool:
@@ -121,7 +123,7 @@ def explained(place: BucketPlace, permission: Permission, key: str = "") -> Iter
     try:
         yield
     except Failure as failure:
-        raise explain(failure, place, permission, key) from None
+        raise explain(failure, place, failure.permission or permission, key) from None
     except AddressRefused as refused:
         raise BucketFailed(
             f"the endpoint {place.endpoint} of bucket {place.bucket}: {refused.message}", member="endpoint"

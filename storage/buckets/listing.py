@@ -42,6 +42,7 @@ def exists(session: Session, key: str) -> bool:
     except Failure as failure:
         if failure.missing and failure.code != "NoSuchBucket":
             return False
+        failure.permission = "read"
         raise
     return True
 

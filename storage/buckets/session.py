@@ -87,9 +87,10 @@ class Session:
     def close(self) -> None:
         """Let go of connections and threads."""
         self.pool.shutdown(cancel_futures=True)
-        for clients in (*self._left, self._opened):
-            if clients:
+        with self._lock:
+            for clients in (*self._left, *((self._opened,) if self._opened else ())):
                 clients.service.close()
+            self._left, self._opened = [], None
 
     def _either(
         self, key: str, fast: "Callable[[StoreClient], T]", plain: "Callable[[ServiceClient], T]"

@@ -1,13 +1,17 @@
 """An endpoint of a user's leads nowhere that the operator does not allow."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from gridloom.buckets import BucketPlace
 from gridloom.errors import BucketFailed, BucketUnavailable
@@ -16,6 +20,7 @@ from storage.buckets.access import Patience
 from storage.buckets.bucket import Bucket
 from storage.buckets.session import Session
 from tests.fixtures.bucket_proxy import BucketProxy
+from tests.fixtures.certificates import write_certificate
 from tests.fixtures.seaweed import BucketServer
 
 
@@ -108,3 +113,68 @@ def test_a_name_that_leads_nowhere_is_unavailable(bucket_server: BucketServer) -
         pytest.raises(BucketUnavailable, match=r"s3\.invalid can't be reached"),
     ):
         bucket.look("k")
+
+
+class TlsServer:
+    """Answers every call with an object of five bytes, for the names of its certificate."""
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        self.names: list[str | None] = []
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        context.sni_callback = lambda _socket, name, _context: self.names.append(name)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _FiveBytes)
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.port = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+class _FiveBytes(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "5")
+        self.send_header("ETag", '"e"')
+        self.send_header("Last-Modified", "Sun, 22 Nov 2026 10:45:30 GMT")
+        self.end_headers()
+        self.wfile.write(b"hello")
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class's name
+        pass
+
+
+def test_certificates_are_judged_by_name_though_the_address_was_looked_up_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = write_certificate(tmp_path, "s3.example")
+    allow = PrivateHosts.parse("127.0.0.0/8")
+    with closing(TlsServer(certificate, key)) as server:
+        place = BucketPlace(kind="aws", bucket="b-b", endpoint=f"https://s3.example:{server.port}")
+        other = place.model_copy(update={"endpoint": f"https://other.example:{server.port}"})
+        for where in (place, other):
+            bucket = resolving(Bucket(where, allow, patience=Patience(attempts=1)), "127.0.0.1")
+            with closing(bucket), pytest.raises(BucketUnavailable, match="SSL validation failed"):
+                bucket.read("k")
+            monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+        with closing(resolving(Bucket(place, allow), "127.0.0.1")) as bucket:
+            assert bucket.read("k") == b"hello"
+        assert server.names == ["s3.example", "other.example", "s3.example"]
+
+
+def test_a_certificate_that_obstore_refuses_is_left_to_boto3(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = write_certificate(
+        tmp_path, "127.0.0.1"
+    )  # an authority's own, which rustls takes for no host's
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+    with closing(TlsServer(certificate, key)) as server:
+        place = BucketPlace(kind="aws", bucket="b-b", endpoint=f"https://127.0.0.1:{server.port}")
+        with closing(Bucket(place, PrivateHosts.parse("127.0.0.1"))) as bucket, capture_logs() as logs:
+            assert bucket.read("k") == bucket.read("k") == b"hello"
+    assert [it["event"] for it in logs] == ["bucket_client_changed"]

@@ -67,8 +67,11 @@ def test_a_completed_upload_whose_answer_is_lost_counts(
 ) -> None:
     bucket_proxy.faults.add("reset_after", "CompleteMultipartUpload")
     assert far.upload("k", fd, len(DATA), only_new=True).etag == far.look("k").etag
-    bucket_proxy.faults.add("reset_after", "PutObject")
-    assert far.put("small", b"once", only_new=True).etag == far.look("small").etag
+    for only_new in (True, False):
+        for kind in ("reset_after", "reset", "slow_down"):
+            bucket_proxy.faults.add(kind, "PutObject")
+            stored = far.put(f"{kind} {only_new}", b"once", only_new=only_new)
+            assert stored.etag == far.look(f"{kind} {only_new}").etag
 
 
 def test_an_upload_that_is_stopped_leaves_nothing(far: Bucket, fd: int, bucket_proxy: BucketProxy) -> None:
