@@ -102,7 +102,7 @@ def end_badly(
         started_at=result.started_at or row.started_at,
         ended_at=result.ended_at,
         spent=phases.stored(result.spent),
-        reuse=_noted(result),
+        reuse=None if pricing.reused(result) else _noted(result),
         not_before=moment + timedelta(seconds=verdict.wait_s) if verdict.retried else None,
         user_failures=verdict.user_failures,
         infra_failures=verdict.infra_failures,

@@ -1,7 +1,17 @@
 """A client of the four APIs, blocking and with asyncio."""
 
 from gridloom.access import Access
-from gridloom.client.answers.jobs import Event, Job, LogLine, Output, PhaseMeans, Progress, Result, Task
+from gridloom.client.answers.jobs import (
+    Event,
+    Job,
+    LogLine,
+    Output,
+    PhaseMeans,
+    Progress,
+    Result,
+    Reuse,
+    Task,
+)
 from gridloom.client.calls.components import Kind
 from gridloom.client.calls.jobs import Filter
 from gridloom.client.clients import AsyncClient, Client
@@ -19,5 +29,6 @@ __all__ = [
     "PhaseMeans",
     "Progress",
     "Result",
+    "Reuse",
     "Task",
 ]

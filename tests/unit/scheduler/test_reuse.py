@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from gridloom.reuse import ReuseNote
-from gridloom.states import JobState, Stage
+from gridloom.states import EndReason, JobState, Stage
 from gridloom.wire import NewChunk, Spent
 from gridloom.wire_reuse import ReuseRequest
 from scheduler import reuse
@@ -180,3 +180,12 @@ def test_finding_reads_no_more_than_what_it_is_asked_for(fabric):
     request = ReuseRequest(job_id=job_id, chunks=(0, 1), image="")
     plans = fabric.query_plans(lambda connection: reuse.find(connection, worker_id, request))
     assert not any("SCAN" in it for it in plans)
+
+
+def test_a_task_that_failed_tells_why_it_missed_but_not_of_a_result_that_it_could_not_keep(fabric):
+    ran(fabric, ["a"])
+    job_id, worker_id = started(fabric, ["a", "b"])
+    found = asked(fabric, job_id, worker_id, 2)
+    ends = [result(it, 1, reason=EndReason.EXIT_NONZERO, reuse=found[it].note) for it in (0, 1)]
+    fabric.commit(worker_id, job_id, Stage.APP, *ends)
+    assert [row.reuse for row in fabric.tasks(job_id)] == [None, ReuseNote(reason=NEVER).model_dump()]
