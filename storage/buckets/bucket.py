@@ -140,7 +140,7 @@ class Bucket:
 
     def copy(self, source: str, target: str) -> None:
         """Copy an object inside the bucket, up to 5 GiB."""
-        with explained(self.place, "write", target):
+        with explained(self.place, "write", source):
             self._session.call(
                 "copy_object", Key=target, CopySource={"Bucket": self.place.bucket, "Key": source}
             )

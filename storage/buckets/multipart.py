@@ -81,8 +81,7 @@ class Multipart:
         try:
             etag = self._finish(create)
         except Failure as failure:
-            if create and failure.unsupported:
-                self._session.conditional_puts = False
+            if create and self._session.without_conditions(failure):
                 claim(self._session, self._key, only_new=True)
                 etag = self._finish(create=False)
             elif failure.retried and (failure.missing or failure.unmet):

@@ -74,6 +74,14 @@ class Session:
             failure.retried = True
             raise
 
+    def without_conditions(self, failure: Failure) -> bool:
+        """Tell whether a conditional put failed because the server knows none, and ask for no more of them."""
+        if not failure.unsupported or not self.access.place.endpoint:
+            return False  # Amazon's own does
+        self.conditional_puts = False
+        log.info("bucket_puts_without_conditions", bucket=self.access.place.bucket, code=failure.code)
+        return True
+
     def presign(self, endpoint: str, params: dict[str, str], expires_s: int) -> str:
         """Return a URL for reading an object; `endpoint` is the server's public name, empty for the one in use."""
         if not endpoint:

@@ -30,8 +30,7 @@ def put(session: Session, key: str, data: bytes, label: Label, *, only_new: bool
     try:
         stored = session.put(key, data, digest.digest(), label, create=create)
     except Failure as failure:
-        if create and failure.unsupported:
-            session.conditional_puts = False
+        if create and session.without_conditions(failure):
             return put(session, key, data, label, only_new=True)
         if not (failure.unmet and failure.retried and look(session, key).etag == digest.hexdigest()):
             raise

@@ -12,6 +12,7 @@ from gridloom.errors import BadInput, BucketDenied, ObjectExists, ObjectMissing
 from gridloom.net_guard import PrivateHosts
 from storage.buckets import uploads
 from storage.buckets.bucket import Bucket
+from tests.fixtures.bucket_faults import Request
 from tests.fixtures.bucket_proxy import BucketProxy, dialect_proxy
 from tests.fixtures.seaweed import BucketServer
 
@@ -143,12 +144,18 @@ def test_other_dialects_are_asked_first_whether_a_key_is_free(
         assert bucket._session._fast
 
 
-def test_a_server_without_conditions_is_found_out(bucket_server: BucketServer) -> None:
+def test_a_server_without_conditions_is_found_out_once(bucket_server: BucketServer) -> None:
+    def conditional(request: Request) -> bool:
+        return "if-none-match" in request.headers
+
     with (
         dialect_proxy(bucket_server, "gcp") as proxy,
         closing(Bucket(proxy.place(kind="aws"), ALLOWED)) as bucket,
+        capture_logs() as logs,
     ):
         bucket.put("k", b"1", only_new=True)
+        asked = len(proxy.seen(conditional))
         with pytest.raises(ObjectExists):
             bucket.put("k", b"2", only_new=True)
-        assert not bucket._session.conditional_puts
+        assert len(proxy.seen(conditional)) == asked
+    assert [it["event"] for it in logs] == ["bucket_puts_without_conditions"]
