@@ -47,7 +47,11 @@ _OF_STAGE = and_(_OF_JOB, tasks.c.stage == bindparam("of_stage"))
 # that only readers want.
 _LOCKED = (
     select(
-        *(it for it in tasks.c if it.name not in {"results", "message", "cpu_s", "peak_memory_mib", "spent", "reuse"}),
+        *(
+            it
+            for it in tasks.c
+            if it.name not in {"results", "message", "cpu_s", "peak_memory_mib", "spent", "reuse"}
+        ),
         db_now().label("read_at"),
     )
     .where(_OF_STAGE, tasks.c.chunk.in_(bindparam("chunks", expanding=True)))
