@@ -1,21 +1,26 @@
 """Reads objects: whole, by range, and in ranges side by side, going on where an answer broke off."""
 
 import os
+import random
 import threading
+import time
 from collections.abc import Generator
 from contextlib import closing
+from itertools import count
 
-import stamina
+import structlog
 
 from storage.buckets.failures import BodyBroken, Failure
 from storage.buckets.objects import Block, Progress
 from storage.buckets.session import Session
 from storage.buckets.side_by_side import side_by_side
 
+log = structlog.get_logger()
 _BLOCK = 1 << 20
 _RANGE = 8 << 20  # a range of this many bytes is worth a call of its own
 _MOST_RANGES = 1000
 _TRIES = 5
+_LONGEST_PAUSE_S = 4
 
 
 def read_blocks(
@@ -23,18 +28,23 @@ def read_blocks(
 ) -> Generator[Block, None, None]:
     """Yield bytes of an object, which has at least one behind `offset`; fewer than `length` come at its end."""
     end = None if length is None else offset + length
-    for attempt in stamina.retry_context(
-        on=BodyBroken, attempts=_TRIES, wait_initial=0.1, wait_max=5, timeout=None
-    ):
-        with attempt:
-            body = session.get(key, offset, None if end is None else end - offset, etag, block)
-            etag, end = etag or body.etag, offset + body.size if end is None else min(end, offset + body.size)
+    for tries in count(1):
+        body = session.get(key, offset, None if end is None else end - offset, etag, block)
+        etag, end = etag or body.etag, offset + body.size if end is None else min(end, offset + body.size)
+        try:
             with closing(body.blocks):
                 for piece in body.blocks:
                     offset += len(piece)
                     yield piece
             if offset < end:
                 raise BodyBroken(message="the answer ended early", unreachable=True)
+        except BodyBroken as broken:
+            if tries == _TRIES and offset < end:
+                raise
+            log.info("bucket_answer_broke", bucket=session.access.place.bucket, reason=broken.message[:200])
+        if offset >= end:
+            return
+        time.sleep(random.uniform(0, _LONGEST_PAUSE_S * tries / _TRIES))
 
 
 class Download:

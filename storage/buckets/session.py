@@ -128,6 +128,8 @@ class Session:
         return attempt(self._clients())
 
     def _clients(self) -> "Clients":
+        if self._opened is not None:
+            return self._opened
         with self._lock:
             if self._opened is None:
                 self._opened = _clients_module().open_clients(self.access)

@@ -23,6 +23,7 @@ DATA = os.urandom(400_000)
 def _small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downloads, "_RANGE", 64 << 10)
     monkeypatch.setattr(downloads, "_BLOCK", 16 << 10)
+    monkeypatch.setattr(downloads, "_LONGEST_PAUSE_S", 0.1)
 
 
 @pytest.fixture
