@@ -13,7 +13,7 @@ from storage.buckets.listing import exists, look
 from storage.buckets.objects import Label, ObjectInfo, Progress
 from storage.buckets.session import Session
 from storage.buckets.side_by_side import side_by_side
-from storage.buckets.window import Window
+from storage.buckets.window import Held, Window
 
 log = structlog.get_logger()
 PartBody = bytes | Window
@@ -62,7 +62,7 @@ class Multipart:
                 Key=self._key,
                 UploadId=self._id,
                 PartNumber=number,
-                Body=body,
+                Body=body if isinstance(body, Window) else Held(body),
                 ContentMD5=base64.b64encode(md5).decode(),
             )
             self._etags[number] = answer["ETag"]

@@ -8,6 +8,7 @@ from typing import Any
 from storage.buckets.failures import BodyBroken, Failure
 from storage.buckets.objects import Block, Body, Label, Stored
 from storage.buckets.refusals import SERVICE_ERRORS, of_service
+from storage.buckets.window import Held
 
 
 class ServiceClient:
@@ -43,7 +44,7 @@ class ServiceClient:
         answer = self.call(
             "put_object",
             Key=key,
-            Body=data,
+            Body=Held(data),
             ContentMD5=base64.b64encode(md5).decode(),
             **label.params(),
             **params,

@@ -1,4 +1,7 @@
-"""A stretch of an open file as a body that boto3 can send, and send again, without having it in memory."""
+"""Bodies that boto3 can send, and send again: a stretch of an open file, or bytes in memory.
+
+Both are read in pieces, each of which has the connection's time limit to itself: bytes sent as one have it only once.
+"""
 
 import hashlib
 import io
@@ -6,6 +9,7 @@ import os
 from collections.abc import Iterator
 
 _BLOCK = 1 << 20
+_AT_LEAST = 1 << 18  # http.client asks for 16 KiB at a time, and its loop then costs more than the bytes
 
 
 class Window(io.RawIOBase):
@@ -20,9 +24,9 @@ class Window(io.RawIOBase):
         return self._size
 
     def read(self, size: int | None = -1) -> bytes:
-        """Return up to `size` bytes, all that are left by default."""
+        """Return up to `size` bytes or 256 KiB, whichever is more; all that are left by default."""
         left = self._size - self._position
-        count = left if size is None or size < 0 else min(size, left)
+        count = left if size is None or size < 0 else min(max(size, _AT_LEAST), left)
         data = os.pread(self._fd, count, self._start + self._position)
         self._position += len(data)
         return data
@@ -55,3 +59,11 @@ class Window(io.RawIOBase):
     def _blocks(self) -> Iterator[bytes]:
         for offset in range(0, self._size, _BLOCK):
             yield os.pread(self._fd, min(_BLOCK, self._size - offset), self._start + offset)
+
+
+class Held(io.BytesIO):
+    """Bytes that are in memory."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Return up to `size` bytes or 256 KiB, whichever is more; all that are left by default."""
+        return super().read(size if size is None or size < 0 else max(size, _AT_LEAST))
