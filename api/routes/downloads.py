@@ -1,12 +1,10 @@
 """/files/get: output and archives, with a signed link and no other credential."""
 
-import mimetypes
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
@@ -17,6 +15,7 @@ from api.deps import ContextDep
 from api.links import DOWNLOAD_PATH
 from api.zip_stream import Member, zip_blocks
 from gridloom.errors import NotFound
+from gridloom.file_headers import attachment, media_type
 from gridloom.wire import INLINE_RESULT_BYTES
 from storage.joined_reads import BATCH_BYTES, SMALL_BYTES, Piece, read_joined
 from storage.links import LinkClaims, LinkKind
@@ -123,7 +122,7 @@ def _link(context: Context, name: str, key: str, offset: int, size: int) -> str 
     """Return where the store itself gives the file, if it is an object of its own; small ones are mostly packed."""
     if offset or size <= INLINE_RESULT_BYTES:
         return None
-    url = context.store.link(key, _LINK_S, name, _content_type(name))
+    url = context.store.link(key, _LINK_S, name, media_type(name))
     return url if url and context.store.info(key).size == size else None
 
 
@@ -140,18 +139,12 @@ def _range(header: str, size: int) -> tuple[int, int]:
 
 
 def _headers(name: str) -> dict[str, str]:
-    plain = name.encode("ascii", "replace").decode()
-    plain = "".join(char if char.isprintable() and char not in '"\\' else "_" for char in plain)
     return {
-        "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}",
-        "Content-Type": _content_type(name),
+        "Content-Disposition": attachment(name),
+        "Content-Type": media_type(name),
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "private",
     }
-
-
-def _content_type(name: str) -> str:
-    return mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 
 def _answer(request: Request, status: int, headers: dict[str, str], blocks: Iterator[bytes]) -> Response:

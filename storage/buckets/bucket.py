@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from itertools import chain
 from types import MappingProxyType
-from urllib.parse import quote
 
 from gridloom.buckets import BucketPlace
+from gridloom.file_headers import attachment
 from gridloom.net_guard import PrivateHosts
 from storage.buckets import downloads, listing, uploads
 from storage.buckets.access import PATIENT, Access, Patience
@@ -133,17 +133,10 @@ class Bucket:
                 self._session, key, fd, size, label, only_new=only_new, on_progress=on_progress
             )
 
-    def upload_stream(self, key: str, blocks: Iterable[bytes], *, content_type: str = "") -> ObjectInfo:
+    def upload_stream(self, key: str, blocks: Iterable[bytes]) -> ObjectInfo:
         """Store what comes, up to 360 GiB; nothing is stored when `blocks` raises."""
         with explained(self.place, "write", key):
-            return uploads.upload_stream(self._session, key, blocks, Label(content_type=content_type))
-
-    def copy(self, source: str, target: str) -> None:
-        """Copy an object inside the bucket, up to 5 GiB."""
-        with explained(self.place, "write", source):
-            self._session.call(
-                "copy_object", Key=target, CopySource={"Bucket": self.place.bucket, "Key": source}
-            )
+            return uploads.upload_stream(self._session, key, blocks)
 
     def delete(self, keys: Iterable[str]) -> int:
         """Delete objects, many with one call where the bucket allows it; return how many were asked for."""
@@ -163,7 +156,7 @@ class Bucket:
         server's public name. Without keys it is the plain URL."""
         params = {"Key": key}
         if self.place.access_key or self._session.access.ambient:
-            params |= {"ResponseContentDisposition": _attachment(file_name)} if file_name else {}
+            params |= {"ResponseContentDisposition": attachment(file_name)} if file_name else {}
             params |= {"ResponseContentType": content_type} if content_type else {}
         with explained(self.place, "read", key):
             return self._session.presign(endpoint, params, min(expires_s, _LONGEST_LINK_S))
@@ -185,8 +178,3 @@ class Bucket:
             except Failure as failure:
                 if not failure.out_of_range:
                     raise
-
-
-def _attachment(name: str) -> str:
-    plain = name.encode("ascii", "replace").decode().translate({ord(it): "_" for it in '"\\%?'})
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

@@ -2,7 +2,6 @@
 
 import os
 import random
-import threading
 import time
 from collections.abc import Generator
 from contextlib import closing
@@ -13,7 +12,7 @@ import structlog
 from storage.buckets.failures import BodyBroken, Failure
 from storage.buckets.objects import Block, Progress
 from storage.buckets.session import Session
-from storage.buckets.side_by_side import side_by_side
+from storage.side_by_side import SideBySide
 
 log = structlog.get_logger()
 _BLOCK = 1 << 20
@@ -52,7 +51,7 @@ class Download:
 
     def __init__(self, session: Session, key: str, fd: int, *, offset: int = 0, etag: str = "") -> None:
         self._session, self._key, self._fd, self._offset, self._etag = session, key, fd, offset, etag
-        self._stopped = threading.Event()
+        self._ranges = SideBySide(session.pool, session.access.transfers)
 
     def run(self, size: int, on_progress: Progress) -> None:
         """Write `size` bytes, at least one."""
@@ -62,13 +61,9 @@ class Download:
         step = max(_RANGE, -(-size // _MOST_RANGES))
 
         def fetch(start: int) -> None:
-            try:
-                self._fetch(start, min(start + step, size), on_progress)
-            except BaseException:
-                self._stopped.set()
-                raise
+            self._fetch(start, min(start + step, size), on_progress)
 
-        side_by_side(self._session.pool, fetch, range(0, size, step), self._session.access.transfers)
+        self._ranges.each(fetch, range(0, size, step))
 
     def _fetch(self, position: int, end: int, on_progress: Progress) -> None:
         start = self._offset + position
@@ -76,8 +71,7 @@ class Download:
             read_blocks(self._session, self._key, start, end - position, self._etag, _BLOCK)
         ) as pieces:
             for piece in pieces:
-                if self._stopped.is_set():
-                    return
+                self._ranges.check()
                 _write(self._fd, piece, position)
                 position += len(piece)
                 on_progress(len(piece))

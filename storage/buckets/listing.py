@@ -10,7 +10,7 @@ import structlog
 from storage.buckets.failures import Failure
 from storage.buckets.objects import FolderPage, ObjectInfo
 from storage.buckets.session import Session
-from storage.buckets.side_by_side import side_by_side
+from storage.side_by_side import SideBySide
 
 log = structlog.get_logger()
 _PAGE = 1000  # the most that S3 lists, or deletes, with one call
@@ -76,12 +76,8 @@ def delete_objects(session: Session, keys: Iterable[str]) -> int:
     while batch := list(islice(left, _PAGE)):
         count += len(batch)
         if len(batch) == 1 or not _delete_bulk(session, batch):
-            side_by_side(
-                session.pool,
-                lambda key: session.call("delete_object", Key=key),
-                batch,
-                session.access.transfers,
-            )
+            singly = SideBySide(session.pool, session.access.transfers)
+            singly.each(lambda key: session.call("delete_object", Key=key), batch)
     return count
 
 

@@ -12,8 +12,8 @@ from storage.buckets.failures import Failure
 from storage.buckets.listing import exists, look
 from storage.buckets.objects import Label, ObjectInfo, Progress
 from storage.buckets.session import Session
-from storage.buckets.side_by_side import side_by_side
 from storage.buckets.window import Held, Window
+from storage.side_by_side import SideBySide
 
 log = structlog.get_logger()
 PartBody = bytes | Window
@@ -73,7 +73,7 @@ class Multipart:
                 self._size += len(body)
                 yield number, body
 
-        side_by_side(self._session.pool, send_one, counted(), width)
+        SideBySide(self._session.pool, width).each(send_one, counted())
 
     def complete(self, *, only_new: bool) -> ObjectInfo:
         """Make an object of the parts; with `only_new` fail when the key was taken meanwhile."""

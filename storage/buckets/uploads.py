@@ -70,9 +70,9 @@ def upload(
         return multipart.complete(only_new=only_new)
 
 
-def upload_stream(session: Session, key: str, blocks: Iterable[bytes], label: Label) -> ObjectInfo:
+def upload_stream(session: Session, key: str, blocks: Iterable[bytes]) -> ObjectInfo:
     """Store what comes, with one call when it is little."""
-    parts = _parts(blocks)
+    parts, label = _parts(blocks), Label()
     first, second = next(parts), next(parts, b"")
     if not second:
         return put(session, key, first, label)

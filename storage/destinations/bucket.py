@@ -4,10 +4,10 @@ Every object carries the job's id, so that whoever delivers the same output agai
 """
 
 import json
-import mimetypes
 import os
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -15,10 +15,12 @@ from threading import BoundedSemaphore, Lock
 from typing import TextIO
 
 from gridloom.errors import BucketFailed, BucketUnavailable, ObjectExists, StoreFull, StoreUnavailable
+from gridloom.file_headers import media_type
 from gridloom.wire import OutputFile
 from storage.buckets.bucket import Bucket, ObjectInfo
-from storage.destinations.context import Crew, DeliveryContext
+from storage.destinations.context import DeliveryContext
 from storage.destinations.present import OWNER, Present
+from storage.side_by_side import SideBySide
 
 MANIFESTS = ".gridloom"  #: the folder below the destination's in which manifests lie
 
@@ -56,11 +58,12 @@ class BucketDelivery:
             StoreFull: when a large file finds no room on this machine's disk.
         """
         draft = self._context.scratch / "manifest.json"
-        with Crew(self._context.transfers, self._context.check) as crew:
-            self._present.find(crew, {self._checked(file.path): file.size for file in files()})
+        with ThreadPoolExecutor(self._context.transfers, "deliver") as pool:
+            moves = SideBySide(pool, self._context.transfers, self._context.check)
+            self._present.find(moves, {self._checked(file.path): file.size for file in files()})
             with draft.open("w", encoding="utf-8") as manifest:
-                self._deliver_all(crew, files(), manifest, again=again)
-            self._upload(crew, self._manifest, draft, only_new=False)
+                self._deliver_all(moves, files(), manifest, again=again)
+            self._upload(moves, self._manifest, draft, only_new=False)
         self._context.say(
             f"delivered {self._files} files of {self._bytes} bytes in {time.monotonic() - self._began:.1f} s,"
             f" {self._skipped} of them before; the manifest is {self._prefix}{self._manifest}"
@@ -74,14 +77,16 @@ class BucketDelivery:
             raise BucketFailed(f"the output holds {path!a}, which is the manifest's name")
         return path
 
-    def _deliver_all(self, crew: Crew, files: Iterable[OutputFile], manifest: TextIO, *, again: bool) -> None:
+    def _deliver_all(
+        self, moves: SideBySide, files: Iterable[OutputFile], manifest: TextIO, *, again: bool
+    ) -> None:
         head = {"jobId": self._job_id, "createdAt": datetime.now(UTC).isoformat()}
         manifest.write(f'{json.dumps(head)[:-1]}, "files": [')
         self._said_at = time.monotonic()
 
         def deliver(file: OutputFile) -> None:
             before = self._present.etags.get(file.path)
-            etag = before or self._deliver(crew, file, again=again).etag
+            etag = before or self._deliver(moves, file, again=again).etag
             entry = {"path": file.path, "size": file.size, "etag": etag}
             with self._lock:
                 manifest.write(f"{',' if self._files else ''}\n{json.dumps(entry, ensure_ascii=False)}")
@@ -90,29 +95,29 @@ class BucketDelivery:
                 self._skipped += before is not None
                 self._say_now_and_then()
 
-        crew.each(deliver, files)
+        moves.each(deliver, files)
         manifest.write(f'\n], "totalFiles": {self._files}, "totalBytes": {self._bytes}}}\n')
 
-    def _deliver(self, crew: Crew, file: OutputFile, *, again: bool) -> ObjectInfo:
+    def _deliver(self, moves: SideBySide, file: OutputFile, *, again: bool) -> ObjectInfo:
         only_new = not self._overwrite
         try:
-            return self._send(crew, file, only_new=only_new, again=again)
+            return self._send(moves, file, only_new=only_new, again=again)
         except BucketUnavailable:
             if not only_new or file.size > _IN_MEMORY_BYTES:
                 raise
             # No client repeats a put that may not replace anything, and any connection may break.
-            crew.check()
-            return self._send(crew, file, only_new=only_new, again=again)
+            moves.check()
+            return self._send(moves, file, only_new=only_new, again=again)
 
-    def _send(self, crew: Crew, file: OutputFile, *, only_new: bool, again: bool) -> ObjectInfo:
+    def _send(self, moves: SideBySide, file: OutputFile, *, only_new: bool, again: bool) -> ObjectInfo:
         try:
             if file.size <= _IN_MEMORY_BYTES:
                 return self._put(file, only_new=only_new)
             with self._on_disk:
-                crew.check()
+                moves.check()
                 if again:
                     self._bucket.abort_uploads(self._prefix + file.path, exact=True)
-                return self._put_by_disk(crew, file, only_new=only_new)
+                return self._put_by_disk(moves, file, only_new=only_new)
         except ObjectExists:
             # It may be what an earlier try sent last, and that arrived since the look around.
             found = self._bucket.look(self._prefix + file.path)
@@ -126,32 +131,32 @@ class BucketDelivery:
         return self._bucket.put(
             self._prefix + file.path,
             data,
-            content_type=content_type(file.path),
+            content_type=media_type(file.path),
             metadata={OWNER: self._job_id},
             only_new=only_new,
         )
 
-    def _put_by_disk(self, crew: Crew, file: OutputFile, *, only_new: bool) -> ObjectInfo:
+    def _put_by_disk(self, moves: SideBySide, file: OutputFile, *, only_new: bool) -> ObjectInfo:
         if not self._context.has_room():
             raise StoreFull(f"this machine has no room for {file.path!a} on its way")
         draft = self._context.scratch / str(next(self._numbers))
         try:
             _check_whole(file, self._context.store.get_file(file.key, draft, file.offset, file.size))
-            return self._upload(crew, file.path, draft, only_new=only_new)
+            return self._upload(moves, file.path, draft, only_new=only_new)
         finally:
             draft.unlink(missing_ok=True)
 
-    def _upload(self, crew: Crew, path: str, draft: Path, *, only_new: bool) -> ObjectInfo:
+    def _upload(self, moves: SideBySide, path: str, draft: Path, *, only_new: bool) -> ObjectInfo:
         fd = os.open(draft, os.O_RDONLY | os.O_CLOEXEC)
         try:
             return self._bucket.upload(
                 self._prefix + path,
                 fd,
                 os.fstat(fd).st_size,
-                content_type=content_type(path),
+                content_type=media_type(path),
                 metadata={OWNER: self._job_id},
                 only_new=only_new,
-                on_progress=lambda _bytes: crew.check(),
+                on_progress=lambda _bytes: moves.check(),
             )
         finally:
             os.close(fd)
@@ -161,14 +166,6 @@ class BucketDelivery:
         if now - self._said_at >= _SAY_EVERY_S or not self._files % _SAY_EVERY_FILES:
             self._said_at = now
             self._context.say(f"delivered {self._files} files of {self._bytes} bytes so far")
-
-
-def content_type(path: str) -> str:
-    """Return the media type that a file's name suggests."""
-    kind, packing = mimetypes.guess_type(path)
-    if packing:
-        kind = "application/gzip" if packing == "gzip" else None
-    return kind or "application/octet-stream"
 
 
 def _check_whole(file: OutputFile, size: int) -> None:

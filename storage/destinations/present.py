@@ -6,7 +6,7 @@ from threading import Lock
 
 from gridloom.errors import BucketDenied, ObjectExists, ObjectMissing
 from storage.buckets.bucket import Bucket, ObjectInfo
-from storage.destinations.context import Crew
+from storage.side_by_side import SideBySide
 
 OWNER = "gridloom-job"  #: the member of an object's metadata that names its job
 
@@ -25,7 +25,7 @@ class Present:
         self._blind = False
         self._lock = Lock()
 
-    def find(self, crew: Crew, sizes: Mapping[str, int]) -> None:
+    def find(self, moves: SideBySide, sizes: Mapping[str, int]) -> None:
         """Look for objects of these paths, which are to have these sizes.
 
         Raises:
@@ -33,7 +33,7 @@ class Present:
             BucketDenied: when it can't be told, and may not be left open.
         """
         self._sizes = sizes
-        crew.each(self._look, self._taken())
+        moves.each(self._look, self._taken())
         self._sizes = {}
         if self._foreign and not self._overwrite:
             raise self._refusal()

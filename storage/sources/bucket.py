@@ -2,9 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from functools import partial
 from pathlib import Path
 
 from gridloom.buckets import BucketPlace
@@ -27,8 +26,6 @@ from storage.sources.local_paths import make_file, printable
 from storage.sources.objects import SourceObject, find_objects
 from storage.sources.transfers import Transfers, too_large
 
-_NOTED = 1000  # objects that get a line of their own in the log
-
 
 def fetch(spec: SourceSpec, into: Path, context: SourceContext) -> None:
     """Fetch the objects that the params name, each to its path below `into`.
@@ -50,12 +47,16 @@ def fetch_objects(bucket: Bucket, names: tuple[str, ...], into: Path, context: S
     """Fetch what names mean in an open bucket; raises as `fetch`, and as the bucket."""
     transfers = Transfers(context)
     found = find_objects(bucket, names, at_a_time=context.transfers, check=lambda: transfers.moved(0))
-    count = total = 0
-    for info in transfers.run(_calls(bucket, _bounded(found, context), into, transfers.moved)):
-        count, total = count + 1, total + info.size
-        if count <= _NOTED:
-            context.note(f"fetched {printable(info.key)}, {info.size} bytes, ETag {info.etag}")
-    context.note(f"fetched {count} objects, {total} bytes")
+    # Made in the order of the keys, for who comes first gets the plainer name.
+    files = ((it.info, make_file(into, it.path, it.info.key)) for it in _bounded(found, context))
+
+    def fetched(file: tuple[ObjectInfo, Path]) -> str:
+        info, path = file
+        fetch_object(bucket, info, path, transfers.moved)
+        return f"{printable(info.key)}, {info.size} bytes, ETag {info.etag}"
+
+    transfers.each(fetched, files)
+    context.note(f"fetched {transfers.files} objects, {transfers.bytes} bytes")
 
 
 def fetch_object(bucket: Bucket, info: ObjectInfo, path: Path, on_progress: Progress) -> None:
@@ -106,20 +107,6 @@ def failures_named() -> Iterator[None]:
         raise AttemptFailed(EndReason.SOURCE_UNAVAILABLE, f"the data source: {error.message}") from error
     except (BucketFailed, AddressRefused) as error:
         raise AttemptFailed(EndReason.DATA_SOURCE, f"the data source: {error.message}") from error
-
-
-def _calls(
-    bucket: Bucket, found: Iterable[SourceObject], into: Path, on_progress: Progress
-) -> Iterator[Callable[[], ObjectInfo]]:
-    for it in found:
-        # Made here, in the order of the keys, for who comes first gets the plainer name.
-        path = make_file(into, it.path, it.info.key)
-        yield partial(_fetched, bucket, it.info, path, on_progress)
-
-
-def _fetched(bucket: Bucket, info: ObjectInfo, path: Path, on_progress: Progress) -> ObjectInfo:
-    fetch_object(bucket, info, path, on_progress)
-    return info
 
 
 def _bounded(found: Iterable[SourceObject], context: SourceContext) -> Iterator[SourceObject]:

@@ -77,9 +77,7 @@ def fetch(spec: SourceSpec, into: Path, context: SourceContext) -> None:
     urls = dict.fromkeys(given if isinstance(given, list) else [given])
     transfers = Transfers(context)
     files = ((url, make_file(into, file_name(url, context.allow), url)) for url in urls)
-    calls = (partial(_fetched, url, path, spec, context, transfers) for url, path in files)
-    for path, size in transfers.run(calls):
-        context.note(f"fetched {path.name}, {size} bytes")
+    transfers.each(partial(_fetched, spec, context, transfers), files)
 
 
 def file_name(url: str, allow: PrivateHosts) -> str:
@@ -164,10 +162,8 @@ def _judged(url: str, allow: PrivateHosts) -> httpx.URL:
         raise AttemptFailed(EndReason.DATA_SOURCE, f"the data source: {error.message}") from error
 
 
-def _fetched(
-    url: str, path: Path, spec: SourceSpec, context: SourceContext, transfers: Transfers
-) -> tuple[Path, int]:
-    so_far = 0
+def _fetched(spec: SourceSpec, context: SourceContext, transfers: Transfers, file: tuple[str, Path]) -> str:
+    (url, path), so_far = file, 0
 
     def progress(fetched: int) -> None:
         nonlocal so_far
@@ -182,7 +178,7 @@ def _fetched(
         auth=credentials_of(spec.params),
         on_progress=progress,
     )
-    return path, so_far
+    return f"{path.name}, {so_far} bytes"
 
 
 def _client(transport: httpx.BaseTransport, conditions: Conditions) -> httpx.Client:

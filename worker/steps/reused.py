@@ -1,12 +1,10 @@
 """An earlier result in the place of the task's own: then nothing runs, and no slot is taken."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
 
 from gridloom.errors import BlobMissing, StoreUnavailable
-from gridloom.logs import LogLevel, LogLine
 from gridloom.wire_reuse import Reused
 from storage.joined_reads import JoinedReads
 from worker.attempt import Attempt, Phase
@@ -51,8 +49,7 @@ class EarlierResult:
             attempt.reuse = found.note.model_copy(update={"reason": reason, "job_id": "", "saved_s": 0.0})
             return
         self.taken = True
-        text = f"taken from chunk {found.note.chunk} of job {found.note.job_id}: {found.note.reason}"
-        attempt.lines.append(LogLine(ts=datetime.now(UTC), stream="fabric", text=text, level=LogLevel.INFO))
+        attempt.note(f"taken from chunk {found.note.chunk} of job {found.note.job_id}: {found.note.reason}")
 
     def cleanup(self, attempt: Attempt) -> None:  # noqa: ARG002 - every step is told
         """Remove the folder, if there was one."""

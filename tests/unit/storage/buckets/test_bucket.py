@@ -38,9 +38,8 @@ def test_a_put_object_is_found_with_what_was_said_of_it(bucket: Bucket) -> None:
 def test_keys_keep_every_character(bucket: Bucket, key: str) -> None:
     bucket.put(key, key.encode())
     assert bucket.read(key) == key.encode()
-    bucket.copy(key, "copy of " + key[:900])
-    assert bucket.read("copy of " + key[:900]) == key.encode()
-    assert bucket.delete([key, "copy of " + key[:900]]) == 2
+    bucket.put("also " + key[:900], b"")
+    assert bucket.delete([key, "also " + key[:900]]) == 2
     with pytest.raises(ObjectMissing):
         bucket.look(key)
 

@@ -11,7 +11,7 @@ from gridloom.wire import OutputFile
 from storage.buckets.bucket import Bucket
 from storage.destinations import bucket as module
 from storage.destinations import present
-from storage.destinations.bucket import BucketDelivery, content_type
+from storage.destinations.bucket import BucketDelivery
 from storage.destinations.context import DeliveryContext
 from storage.folder import FolderStore
 from tests.fixtures.bucket_proxy import dialect_proxy
@@ -235,16 +235,3 @@ def test_what_an_earlier_try_left_unfinished_is_aborted_and_nothing_of_others(
         bucket_server.client.create_multipart_upload(Bucket=sender.place.bucket, Key=key)
     sender.send(again=True)
     assert bucket_server.uploads(sender.place.bucket) == ["out/a.theirs"]
-
-
-@pytest.mark.parametrize(
-    ("path", "kind"),
-    [
-        ("a/b.png", "image/png"),
-        ("t.csv.gz", "application/gzip"),
-        ("t.csv.xz", "application/octet-stream"),
-        ("noname", "application/octet-stream"),
-    ],
-)
-def test_a_files_name_tells_its_type(path, kind):
-    assert content_type(path) == kind
