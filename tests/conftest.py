@@ -2,6 +2,8 @@
 
 import signal
 
+import structlog
+
 pytest_plugins = [
     "tests.fixtures.control_plane",
     "tests.fixtures.dockerd",
@@ -18,3 +20,11 @@ pytest_plugins = [
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+
+# To render a traceback with all local variables, as is usual, takes seconds.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
