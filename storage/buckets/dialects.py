@@ -43,6 +43,11 @@ DIALECTS: dict[BucketKind, Dialect] = {
 }
 
 
+def is_region(name: str) -> bool:
+    """Tell whether a region may have this name."""
+    return _REGION.fullmatch(name) is not None
+
+
 def check_place(place: BucketPlace) -> None:
     """Refuse names that no bucket or region has.
 
@@ -51,7 +56,7 @@ def check_place(place: BucketPlace) -> None:
     """
     if not _BUCKET.fullmatch(place.bucket):
         raise BucketFailed(f"{place.bucket[:100]!r} is not the name of a bucket")
-    if place.region and DIALECTS[place.kind].own_regions and not _REGION.fullmatch(place.region):
+    if place.region and DIALECTS[place.kind].own_regions and not is_region(place.region):
         raise BucketFailed(f"{place.region[:100]!r} is not the name of a region")
 
 
@@ -59,12 +64,13 @@ def trusts(place: BucketPlace, allow: PrivateHosts) -> bool:
     """Tell whether the server is the kind's own or one that the operator named, so that its addresses, and where it
     redirects to, need not be judged.
 
-    A name that merely leads into an allowed network does not count: it may lead elsewhere the next time.
+    A name that merely leads into an allowed network does not count, for it may lead elsewhere the next time, nor does
+    an address in one of many: whoever has a machine there could redirect from it to where nobody is allowed.
     """
     if place.endpoint in ("", DIALECTS[place.kind].endpoint):
         return True
     host = (urlsplit(place.endpoint).hostname or "").rstrip(".")
     literal = literal_address(host)
     return host in allow.names or (
-        literal is not None and any(literal in network for network in allow.networks)
+        literal is not None and any(it.num_addresses == 1 and literal in it for it in allow.networks)
     )
