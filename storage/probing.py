@@ -15,7 +15,7 @@ T = TypeVar("T")
 Permission = Literal["list", "read", "write"]
 
 _TOTAL_S = 15.0
-_PATIENCE = Patience(connect_s=3, read_s=5, attempts=2)
+_PATIENCE = Patience(connect_s=3, read_s=5, answer_s=10, attempts=2)
 _AT_A_TIME = 8
 
 
@@ -191,7 +191,7 @@ def _directly_in(bucket: Bucket, folder: str, look: Look) -> Files:
 
 def _below(bucket: Bucket, folder: str, look: Look, trials: Trials) -> Files:
     found: list[ObjectInfo] = []
-    for it in bucket.list(folder, after=look.after):
+    for it in bucket.list(folder, after=look.after, check=trials.check):
         trials.check()
         if it.size or not it.key.endswith("/"):  # else it only stands for a folder
             found.append(it)

@@ -9,10 +9,12 @@ from gridloom.net_guard import Lookup, PrivateHosts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long a server may take to accept a connection and to send some bytes, and how often a call is made."""
+    """How long a server may take to accept a connection, to send some bytes and to send a whole answer, and how often
+    a call is made."""
 
     connect_s: float = 5
     read_s: float = 60
+    answer_s: float = 30 * 60
     attempts: int = 5
 
 

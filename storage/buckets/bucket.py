@@ -1,6 +1,6 @@
 """A bucket as the rest of the fabric sees it: objects in and out, whichever client moves their bytes."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from itertools import chain
 from types import MappingProxyType
@@ -56,11 +56,13 @@ class Bucket:
         with explained(self.place, "read", key):
             return listing.look(self._session, key)
 
-    def list(self, prefix: str = "", *, after: str = "") -> Iterator[ObjectInfo]:
+    def list(
+        self, prefix: str = "", *, after: str = "", check: Callable[[], None] = lambda: None
+    ) -> Iterator[ObjectInfo]:
         """Yield the objects whose keys start with `prefix`, from behind the key `after`, in the server's order, which
-        is that of the keys' bytes at Amazon, Google and most others."""
+        is that of the keys' bytes at Amazon, Google and most others; `check`, called for each page, may raise to stop."""
         with explained(self.place, "list"):
-            yield from listing.list_objects(self._session, prefix, after)
+            yield from listing.list_objects(self._session, prefix, after, check)
 
     def folder(self, prefix: str = "", *, after: str = "", limit: int = 1000) -> FolderPage:
         """Return a page of what lies directly below a prefix that ends in "/" or is empty."""

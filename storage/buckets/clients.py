@@ -28,7 +28,6 @@ from storage.buckets.guarded_session import GuardedSession
 from storage.buckets.service_client import ServiceClient
 from storage.buckets.store_client import StoreClient
 
-_WHOLE_CALL = timedelta(minutes=30)  # of obstore, for bodies of at most 16 MiB up and any size down
 _FRESH = timedelta(minutes=5)
 _making = threading.Lock()
 
@@ -56,12 +55,7 @@ def open_clients(access: Access) -> Clients:
         if access.trusted or trusts(access.place, access.allow):
             store = StoreClient(_store(access, credentials, service))
         else:
-            guarded = GuardedSession(
-                access,
-                timeout=(access.patience.connect_s, access.patience.read_s),
-                connections=access.transfers + 4,
-            )
-            guarded.guard(service)
+            GuardedSession(access, connections=access.transfers + 4).guard(service)
     except (BotoCoreError, ValueError) as error:
         raise BucketFailed(f"bucket {access.place.bucket} can't be asked: {error}") from None
     return Clients(service=ServiceClient(service, access.place.bucket), store=store)
@@ -152,9 +146,10 @@ def _new_session() -> Any:
 def _moment(text: str) -> datetime:
     """Read a time of an answer; botocore's own way takes 70 µs, most of what an object costs in a listing."""
     try:
-        return datetime.fromisoformat(text)
+        found = datetime.fromisoformat(text)
     except ValueError:
-        return parse_timestamp(text)  # type: ignore[no-any-return]
+        found = parse_timestamp(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _is_ambient(access: Access) -> bool:
@@ -175,7 +170,7 @@ def _store(access: Access, credentials: Any, service: Any) -> S3Store:
         "allow_http": endpoint.startswith("http://"),
         "connect_timeout": timedelta(seconds=access.patience.connect_s),
         "read_timeout": timedelta(seconds=access.patience.read_s),
-        "timeout": _WHOLE_CALL,
+        "timeout": timedelta(seconds=access.patience.answer_s),
     }
     bundle = os.environ.get("AWS_CA_BUNDLE")
     if bundle:

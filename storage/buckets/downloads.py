@@ -32,7 +32,10 @@ def read_blocks(
         etag, end = etag or body.etag, offset + body.size if end is None else min(end, offset + body.size)
         try:
             with closing(body.blocks):
-                for piece in body.blocks:
+                for found in body.blocks:
+                    if offset >= end:
+                        return  # a server may send more than it was asked for
+                    piece = found[: end - offset]
                     offset += len(piece)
                     yield piece
             if offset < end:

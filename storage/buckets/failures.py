@@ -1,9 +1,9 @@
 """Says in the fabric's words what went wrong with a bucket, whichever client met it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from gridloom.buckets import BucketPlace
 from gridloom.errors import (
@@ -49,6 +49,8 @@ _BUSY_CODES = {
 _BUSY_STATUS = {408, 425, 429, 500, 502, 503, 504}
 _FULL_CODES = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull"}
 _REFUSED_CODES = {"NotImplemented", "InvalidArgument", "MethodNotAllowed", "UnsupportedOperation"}
+_CODE_CHARS, _MESSAGE_CHARS = 64, 1000
+_MOST_BYTES = (1 << 63) - 1
 _REGION_CODES = {
     "PermanentRedirect",
     "AuthorizationHeaderMalformed",
@@ -72,6 +74,11 @@ class Failure(Exception):
     retried: bool = False
     unreachable: bool = False
     permission: Permission | None = None
+
+    def __post_init__(self) -> None:
+        # A server says what it likes, and it is quoted to users and logs.
+        self.code, self.region = _plain(self.code, _CODE_CHARS), _plain(self.region, _CODE_CHARS)
+        self.message = _plain(self.message, _MESSAGE_CHARS)
 
     @property
     def missing(self) -> bool:
@@ -111,6 +118,20 @@ class Failure(Exception):
 
 class BodyBroken(Failure):
     """Raised when an answer's body ends before it should, so that the rest is worth asking for again."""
+
+
+def size_of(answer: Mapping[str, Any], name: str) -> int:
+    """Return an object's size as an answer tells it.
+
+    Raises:
+        Failure: when it tells none that can be.
+    """
+    size = answer.get(name)
+    if not isinstance(size, int) or not 0 <= size <= _MOST_BYTES:
+        raise Failure(
+            code="MalformedAnswer", message=f"the server tells an impossible size: {str(size)[:40]}"
+        )
+    return size
 
 
 @contextmanager
@@ -183,6 +204,11 @@ def _region(failure: Failure, place: BucketPlace) -> str:
     if failure.region:
         return f"it lies in the region {failure.region}, not in {asked}"
     return f"it does not lie in the region that was asked, {asked}; set cloudRegion"
+
+
+def _plain(text: str, most: int) -> str:
+    """Return the beginning of a text as one printable line."""
+    return "".join(it if it.isprintable() else " " for it in text[:most])
 
 
 def _server(place: BucketPlace) -> str:

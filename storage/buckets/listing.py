@@ -1,19 +1,21 @@
 """Looks at what a bucket holds, and removes from it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
 import structlog
 
-from storage.buckets.failures import Failure
+from storage.buckets.failures import Failure, size_of
 from storage.buckets.objects import FolderPage, ObjectInfo
 from storage.buckets.session import Session
 from storage.side_by_side import SideBySide
 
 log = structlog.get_logger()
 _PAGE = 1000  # the most that S3 lists, or deletes, with one call
+_MOST_UPLOAD_PAGES = 1000
+_KEY_CHARS, _ETAG_CHARS = 4096, 1024  # four times what Amazon's may have
 
 
 def look(session: Session, key: str) -> ObjectInfo:
@@ -27,8 +29,8 @@ def look(session: Session, key: str) -> ObjectInfo:
         answer = session.call("head_object", Key=key)
     return ObjectInfo(
         key=key,
-        size=answer["ContentLength"],
-        etag=answer.get("ETag", "").strip('"'),
+        size=size_of(answer, "ContentLength"),
+        etag=_etag(answer),
         modified_at=answer.get("LastModified"),
         content_type=answer.get("ContentType", ""),
         metadata=answer.get("Metadata", {}),
@@ -47,10 +49,14 @@ def exists(session: Session, key: str) -> bool:
     return True
 
 
-def list_objects(session: Session, prefix: str, after: str) -> Iterator[ObjectInfo]:
-    """Yield objects, asking for a page when the last is used up."""
+def list_objects(
+    session: Session, prefix: str, after: str, check: Callable[[], None]
+) -> Iterator[ObjectInfo]:
+    """Yield objects, asking for a page when the last is used up; `check` is called before each, for a server may send
+    empty ones without end."""
     where = {"StartAfter": after} if after else {}
     while True:
+        check()
         page = _page(session, prefix, **where)
         yield from _objects(page)
         token = page.get("NextContinuationToken", "")
@@ -64,7 +70,7 @@ def folder_page(session: Session, prefix: str, after: str, limit: int) -> Folder
     where: dict[str, Any] = {"ContinuationToken": after} if after else {}
     page = _page(session, prefix, Delimiter="/", MaxKeys=min(limit, _PAGE), **where)
     return FolderPage(
-        folders=tuple(it["Prefix"] for it in page.get("CommonPrefixes", ())),
+        folders=tuple(it.get("Prefix", "") for it in page.get("CommonPrefixes", ())),
         objects=tuple(_objects(page)),
         after=page.get("NextContinuationToken", "") if page.get("IsTruncated") else "",
     )
@@ -87,8 +93,9 @@ def abort_uploads(session: Session, prefix: str, older_than_s: float, *, exact: 
     count = 0
     try:
         for upload in _uploads(session, prefix):
-            if upload["Initiated"] <= before and (upload["Key"] == prefix or not exact):
-                _abort(session, upload["Key"], upload["UploadId"])
+            key, begun = upload.get("Key", ""), upload.get("Initiated")
+            if begun and begun <= before and (key == prefix or not exact):
+                _abort(session, key, upload.get("UploadId", ""))
                 count += 1
     except Failure as failure:
         if not (failure.status == 403 or failure.code == "AccessDenied" or failure.unsupported):
@@ -117,12 +124,22 @@ def _page(session: Session, prefix: str, **params: Any) -> dict[str, Any]:
 
 def _objects(page: dict[str, Any]) -> Iterator[ObjectInfo]:
     for it in page.get("Contents", ()):
+        key = it.get("Key", "")
+        if not 0 < len(key) <= _KEY_CHARS:
+            raise Failure(code="MalformedAnswer", message="the server lists an impossible key")
         yield ObjectInfo(
-            key=it["Key"],
-            size=it["Size"],
-            etag=it.get("ETag", "").strip('"'),
+            key=key,
+            size=size_of(it, "Size"),
+            etag=_etag(it),
             modified_at=it.get("LastModified"),
         )
+
+
+def _etag(answer: dict[str, Any]) -> str:
+    etag: str = answer.get("ETag", "").strip('"')
+    if len(etag) > _ETAG_CHARS:
+        raise Failure(code="MalformedAnswer", message="the server tells an impossible ETag")
+    return etag
 
 
 def _delete_bulk(session: Session, keys: list[str]) -> bool:
@@ -149,7 +166,7 @@ def _delete_bulk(session: Session, keys: list[str]) -> bool:
 
 def _uploads(session: Session, prefix: str) -> Iterator[dict[str, Any]]:
     where: dict[str, Any] = {}
-    while True:
+    for _ in range(_MOST_UPLOAD_PAGES):
         page = session.call("list_multipart_uploads", Prefix=prefix, **where)
         yield from page.get("Uploads", ())
         marks = {

@@ -30,7 +30,9 @@ class Multipart:
 
     def __enter__(self) -> Self:
         answer = self._session.call("create_multipart_upload", Key=self._key, **self._label.params())
-        self._id = answer["UploadId"]
+        self._id = answer.get("UploadId", "")
+        if not self._id:
+            raise Failure(code="MalformedAnswer", message="the server tells no id of an upload")
         return self
 
     def __exit__(
@@ -65,7 +67,7 @@ class Multipart:
                 Body=body if isinstance(body, Window) else Held(body),
                 ContentMD5=base64.b64encode(md5).decode(),
             )
-            self._etags[number] = answer["ETag"]
+            self._etags[number] = answer.get("ETag", "")
             on_progress(len(body))
 
         def counted() -> Iterable[tuple[int, PartBody]]:

@@ -21,6 +21,9 @@ from storage.buckets.failures import Failure
 SERVICE_ERRORS = (ClientError, BotoCoreError)
 STORE_ERRORS = (BaseError, FileNotFoundError, ValueError)
 
+#: What boto3 raises, beyond its own, over answers that make no sense.
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
 _NO_ANSWER = (HTTPClientError, IncompleteReadError, NoConnection)
 _STATUS = re.compile(r"status code: (\d{3})")
 _RETRIES = re.compile(r"retries: (\d+)")
@@ -35,6 +38,13 @@ def of_service(error: Exception) -> Failure:
     if isinstance(error, ParamValidationError):
         return Failure(code="InvalidRequest", message=str(error))
     return Failure(message=_short(error), unreachable=isinstance(error, _NO_ANSWER))
+
+
+def unreadable(error: Exception) -> Failure:
+    """Return the failure for an answer that makes no sense."""
+    return Failure(
+        code="MalformedAnswer", message=f"the server's answer can't be read: {type(error).__name__}: {error}"
+    )
 
 
 def _of_answer(response: dict[str, Any]) -> Failure:

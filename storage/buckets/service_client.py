@@ -5,9 +5,9 @@ from collections.abc import Generator
 from contextlib import closing
 from typing import Any
 
-from storage.buckets.failures import BodyBroken, Failure
+from storage.buckets.failures import BodyBroken, Failure, size_of
 from storage.buckets.objects import Block, Body, Label, Stored
-from storage.buckets.refusals import SERVICE_ERRORS, of_service
+from storage.buckets.refusals import SERVICE_ERRORS, UNREADABLE, of_service, unreadable
 from storage.buckets.window import Held
 
 
@@ -23,6 +23,8 @@ class ServiceClient:
             return getattr(self._client, operation)(Bucket=self._bucket, **params)
         except SERVICE_ERRORS as error:
             raise of_service(error) from None
+        except UNREADABLE as error:
+            raise unreadable(error) from None
 
     def get(self, key: str, offset: int, length: int | None, etag: str, block: int) -> Body:
         """Ask for bytes of an object, of which there is at least one behind `offset`."""
@@ -34,7 +36,7 @@ class ServiceClient:
             raise Failure(code="RangeIgnored", status=200, message="the server sends whole objects only")
         return Body(
             etag=answer.get("ETag", "").strip('"'),
-            size=answer["ContentLength"],
+            size=size_of(answer, "ContentLength"),
             blocks=_blocks(answer["Body"], block),
         )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import structlog
 
 from storage.buckets.access import Access
-from storage.buckets.dialects import DIALECTS
+from storage.buckets.dialects import DIALECTS, is_region
 from storage.buckets.failures import Failure
 from storage.buckets.memory import MemoryBudget
 from storage.buckets.objects import Body, Label, Stored
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from storage.buckets.store_client import StoreClient
 
 log = structlog.get_logger()
+_MOST_REGIONS = 3  # that are followed: every one leaves clients behind
 _MEMORY = 96 << 20  # for bodies that a call holds whole
 T = TypeVar("T")
 
@@ -154,7 +155,9 @@ class Session:
             if self._opened is not refused:
                 return True  # another thread went
             failure.region = failure.region or refused.service.region()
-            if failure.region in ("", self.access.region):
+            if failure.region == self.access.region or len(self._left) == _MOST_REGIONS:
+                return False
+            if not is_region(failure.region):
                 return False
             self.access = replace(self.access, region=failure.region)
             self._left.append(refused)

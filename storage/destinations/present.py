@@ -33,7 +33,7 @@ class Present:
             BucketDenied: when it can't be told, and may not be left open.
         """
         self._sizes = sizes
-        moves.each(self._look, self._taken())
+        moves.each(self._look, self._taken(moves))
         self._sizes = {}
         if self._foreign and not self._overwrite:
             raise self._refusal()
@@ -42,11 +42,11 @@ class Present:
         """Tell whether an object is what the job delivers there, with this size."""
         return found.metadata.get(OWNER) == self._job_id and found.size == size
 
-    def _taken(self) -> Iterator[str]:
+    def _taken(self, moves: SideBySide) -> Iterator[str]:
         """Yield the paths under which there may be something."""
         most = _LISTED + _LISTED_FOR_EACH * len(self._sizes)
         try:
-            for found in islice(self._bucket.list(self._prefix), most):
+            for found in islice(self._bucket.list(self._prefix, check=moves.check), most):
                 if (path := found.key.removeprefix(self._prefix)) in self._sizes:
                     yield path
                 most -= 1

@@ -34,7 +34,8 @@ class _Probe:
 
     def found(self) -> Found:
         name = self._names[0]
-        first = self._trials.may("list", lambda: next(self._bucket.list(Pattern(name).prefix), None))
+        any_of_it = self._bucket.list(Pattern(name).prefix, check=self._trials.check)
+        first = self._trials.may("list", lambda: next(any_of_it, None))
         if self._look.path or self._look.after:
             files = files_in(self._bucket, self._folder(name), self._look, self._trials)
         else:

@@ -30,7 +30,7 @@ def find_objects(
     A name is that of an object, or else of a folder (all objects below `name/`), or else a pattern; one leading slash
     is left out. Paths are relative to the folder, or to the last one before a pattern's first wildcard; an object that
     is named itself has its base name. Empty objects that only stand for a folder are left out.
-    `check` is called for every object listed, and may raise to stop.
+    `check` is called for every name, page and object listed, and may raise to stop.
 
     Raises:
         ObjectMissing: when a name means no object.
@@ -42,6 +42,7 @@ def find_objects(
     with ThreadPoolExecutor(min(at_a_time, len(plain)), thread_name_prefix="look") as pool:
         try:
             for name, looked in zip(plain, pool.map(lambda it: _look(bucket, it), plain), strict=True):
+                check()
                 for found in _meant(contents, name, looked):
                     if found.info.key in seen:
                         continue
@@ -93,7 +94,7 @@ def _below(contents: _List, name: str) -> Iterator[SourceObject]:
 
 
 def _contents(bucket: Bucket, check: Callable[[], None], prefix: str) -> Iterator[ObjectInfo]:
-    for info in bucket.list(prefix):
+    for info in bucket.list(prefix, check=check):
         check()
         if info.size or not info.key.endswith("/"):
             yield info

@@ -131,8 +131,10 @@ def test_a_change_between_listing_and_fetch_ends_the_attempt(
     data: bytes | None,
 ) -> None:
     class Changing(Bucket):
-        def list(self, prefix: str = "", *, after: str = "") -> Iterator[ObjectInfo]:
-            found = list(super().list(prefix, after=after))
+        def list(
+            self, prefix: str = "", *, after: str = "", check: Callable[[], None] = lambda: None
+        ) -> Iterator[ObjectInfo]:
+            found = list(super().list(prefix, after=after, check=check))
             bucket_server.delete(bucket_place.bucket, changed)
             if data is not None:
                 bucket_server.put(bucket_place.bucket, changed, data)
@@ -187,7 +189,8 @@ class Endless:
         self.count, self.fetched, self.ahead = count, 0, 0
         self._lock = Lock()
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list(self, prefix: str, *, check: Callable[[], None]) -> Iterator[ObjectInfo]:
+        check()
         for number in range(1, self.count + 1):
             self.ahead = max(self.ahead, number - self.fetched)
             yield ObjectInfo(key=f"{prefix}{number:06}", size=1, etag="e")

@@ -1,6 +1,6 @@
 """What a source's names mean in a bucket that lies in memory; tests/unit/storage/sources/test_bucket.py has a real one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -25,7 +25,10 @@ class Keys:
             raise ObjectMissing(key)
         return info(key)
 
-    def list(self, prefix: str = "", *, after: str = "") -> Iterator[ObjectInfo]:
+    def list(
+        self, prefix: str = "", *, after: str = "", check: Callable[[], None] = lambda: None
+    ) -> Iterator[ObjectInfo]:
+        check()
         for key in self.keys:
             if key.startswith(prefix) and key > after:
                 self.listed += 1

@@ -73,7 +73,7 @@ def test_a_destination_that_refuses_is_not_tried_again(rig, deliver, bucket_plac
 
 
 def test_a_destination_out_of_reach_costs_the_fabrics_budget(deliver, monkeypatch):
-    def away(*_):
+    def away(*_, **__):
         raise BucketUnavailable("bucket b can't be reached")
 
     monkeypatch.setattr(Bucket, "list", away)
