@@ -267,11 +267,11 @@ class NewChunk(Message):
     """
 
     index: int = Field(ge=0)
-    size: int
+    size: int = Field(ge=0, lt=1 << 63)
     sha256: str
     offset: int = 0
     key: str | None = None
-    etag: str | None = None
+    etag: str | None = Field(None, min_length=1, max_length=200)
 
 
 class ChunksRequest(Message):

@@ -73,8 +73,8 @@ class BucketDelivery:
         key = self._prefix + path
         if len(key.encode()) > _MOST_KEY_BYTES:
             raise BucketFailed(f"{key[:100]!a}… is longer than a key may be, {_MOST_KEY_BYTES} bytes")
-        if path == self._manifest:
-            raise BucketFailed(f"the output holds {path!a}, which is the manifest's name")
+        if path == MANIFESTS or path.startswith(f"{MANIFESTS}/"):
+            raise BucketFailed(f"the output holds {path!a}; {MANIFESTS} is for the manifests of deliveries")
         return path
 
     def _deliver_all(

@@ -53,7 +53,7 @@ def fetch_objects(bucket: Bucket, names: tuple[str, ...], into: Path, context: S
     def fetched(file: tuple[ObjectInfo, Path]) -> str:
         info, path = file
         fetch_object(bucket, info, path, transfers.moved)
-        return f"{printable(info.key)}, {info.size} bytes, ETag {info.etag}"
+        return f"{printable(info.key)}, {info.size} bytes, ETag {printable(info.etag)}"
 
     transfers.each(fetched, files)
     context.note(f"fetched {transfers.files} objects, {transfers.bytes} bytes")

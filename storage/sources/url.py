@@ -1,6 +1,7 @@
 """Files behind http and https URLs, fetched within bounds and never from a private network."""
 
 import errno
+import re
 import socket
 import time
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,7 @@ from storage.sources.local_paths import make_file
 from storage.sources.transfers import Transfers
 
 MAX_REDIRECTS = 5
+_SIZE = re.compile(r"[0-9]{1,18}")
 _TRY_AGAIN = frozenset({408, 425, 429})
 _SHOWN_HEADERS = ("Content-Type", "Last-Modified", "ETag", "Accept-Ranges", "Content-Disposition")
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "gridloom"}
@@ -140,11 +142,10 @@ def look_at_url(
         _answer(client, parsed, auth) as response,
     ):
         _check_status(response)
-        declared = response.headers.get("Content-Length", "")
         return UrlInfo(
             url=str(response.request.url),
             name=safe_file_name(unquote(parsed.path)),
-            size=int(declared) if declared.isdigit() else None,
+            size=_declared(response),
             headers={name: response.headers[name] for name in _SHOWN_HEADERS if name in response.headers},
         )
 
@@ -214,10 +215,16 @@ def _check_status(response: httpx.Response) -> None:
     raise AttemptFailed(EndReason.DATA_SOURCE, message)
 
 
+def _declared(response: httpx.Response) -> int | None:
+    """Return the size that a server declares, None when it declares none that can be."""
+    found = _SIZE.fullmatch(response.headers.get("Content-Length", ""))
+    return int(found[0]) if found else None
+
+
 def _save(response: httpx.Response, path: Path, limit_bytes: int, on_progress: Progress) -> None:
     host = response.request.url.host
-    declared = response.headers.get("Content-Length", "")
-    if declared.isdigit() and int(declared) > limit_bytes:
+    declared = _declared(response)
+    if declared is not None and declared > limit_bytes:
         raise _refused(host, f"holds {declared} bytes; the limit is {limit_bytes}")
     fetched = 0
     with path.open("wb", buffering=1 << 20) as file:
