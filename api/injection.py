@@ -16,8 +16,8 @@ from gridloom.errors import AttemptFailed, BadInput, GridloomError, SealBroken
 from gridloom.net_guard import PrivateHosts
 from gridloom.plan import PlannedStage
 from gridloom.sources import SourceSpec
-from gridloom.states import EndReason
-from gridloom.wire import Work
+from gridloom.states import EndReason, Stage
+from gridloom.wire import ClaimRequest, Work
 from storage.repositories import images, inline_credentials, jobs, secrets
 from storage.repositories.inline_credentials import ENDS, End, Holder
 from storage.repositories.secrets import Credentials
@@ -59,7 +59,7 @@ def is_complete(planned: PlannedStage | None, work: Work) -> bool:
 def complete(
     connection: Connection,
     vault: Vault,
-    job_id: str,
+    request: ClaimRequest,
     planned: PlannedStage | None,
     work: Work,
     *,
@@ -70,9 +70,14 @@ def complete(
     Raises:
         AttemptFailed: when one can't be had; whether trying again may help is in the reason.
     """
-    opener = _Opener(connection, vault, jobs.holder_of(work.owner_id, job_id), allow)
+    opener = _Opener(connection, vault, jobs.holder_of(work.owner_id, request.job_id), allow)
     if work.source is not None:
-        work = work.model_copy(update={"source": opener.source(work.source)})
+        source = opener.source(work.source)
+        if (
+            request.stage is Stage.APP
+        ):  # who runs a chunk is told its key, and needs no names: there may be 10,000
+            source = source.model_copy(update={"params": {}})
+        work = work.model_copy(update={"source": source})
     if work.destination is not None:
         work = work.model_copy(update={"destination": opener.destination(work.destination)})
     return work if planned is None else _with_secrets(connection, vault, planned, work)

@@ -256,9 +256,7 @@ def _completed(context: Context, worker_id: str, request: ClaimRequest, won: cla
     allow = PrivateHosts.parse(context.settings.allow_private_hosts)
     try:
         with context.database.read() as connection:
-            return injection.complete(
-                connection, context.vault, request.job_id, won.planned, won.work, allow=allow
-            )
+            return injection.complete(connection, context.vault, request, won.planned, won.work, allow=allow)
     except AttemptFailed as failure:
         _end_unequipped(context, worker_id, request, won, failure)
         return None

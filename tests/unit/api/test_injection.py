@@ -54,9 +54,10 @@ def won_of(fabric, *named, **changes):
     return fabric.write(claims.claim, worker_id, request, fabric.settings)
 
 
-def complete(fabric, won, vault=None, job_id=""):
+def complete(fabric, won, vault=None, job_id="", stage=Stage.PARTITION):
+    request = ClaimRequest(job_id=job_id, stage=stage, chunks=(0,))
     return fabric.write(
-        injection.complete, vault or a_vault(), job_id, won.planned, won.work, allow=PrivateHosts.parse("")
+        injection.complete, vault or a_vault(), request, won.planned, won.work, allow=PrivateHosts.parse("")
     )
 
 
@@ -209,7 +210,7 @@ def bucket_params(**changes):
     return {"bucketName": "books", "name": "in/"} | changes
 
 
-def complete_ends(fabric, descriptor, *, inline=None, **params):
+def complete_ends(fabric, descriptor, *, inline=None, stage=Stage.PARTITION, **params):
     """Complete work with such a source and destination, whose secrets were written inline where given."""
     job_id = fabric.run(plan_of(source=SourceSpec(descriptor=descriptor, params=bucket_params(**params))))
     request = ClaimRequest(job_id=job_id, stage=Stage.PARTITION, chunks=(0,))
@@ -221,7 +222,7 @@ def complete_ends(fabric, descriptor, *, inline=None, **params):
         found = [((name,), inline) for name in ("secretKey", "sessionToken")]
         fabric.write(inline_credentials.keep, a_vault(), holder, end, found)
     won = replace(won, work=won.work.model_copy(update={"destination": destination}))
-    return complete(fabric, won, job_id=job_id)
+    return complete(fabric, won, job_id=job_id, stage=stage)
 
 
 @pytest.mark.parametrize(("descriptor", "given_type"), [("s3", "aws"), ("aws", "s3"), ("storj", "storj")])
@@ -240,6 +241,15 @@ def test_keys_written_inline_go_to_the_place_alone(fabric):
     assert (place.access_key, place.secret_key, place.session_token) == ("AK", "swordfish", "swordfish")
     assert work.destination.place == work.source.place
     assert "swordfish" not in repr(work) + str(work.source.params) + str(work.destination.params)
+
+
+def test_who_runs_a_chunk_is_told_the_bucket_and_no_names(fabric):
+    works = {stage: complete_ends(fabric, "gcp", stage=stage) for stage in (Stage.PARTITION, Stage.APP)}
+    assert {stage: work.source.params.get("name") for stage, work in works.items()} == {
+        Stage.PARTITION: "in/",
+        Stage.APP: None,
+    }
+    assert {work.source.place.bucket for work in works.values()} == {"books"}
 
 
 def test_a_public_bucket_is_asked_as_anybody(fabric):
