@@ -53,9 +53,9 @@ def parse_bucket_params(
         bucket=bucket,
         region=reader.region(),
         endpoint=reader.endpoint(allow),
-        access_key=reader.text("accessKey", "access_key"),
-        secret_key=reader.text("secretKey", "secret_key"),
-        session_token=reader.text("sessionToken", "session_token"),
+        access_key=reader.key("accessKey", "access_key"),
+        secret_key=reader.key("secretKey", "secret_key"),
+        session_token=reader.key("sessionToken", "session_token"),
     )
     names = source_names(params) if field == "dataSource" else reader.names()
     if field == "dataDestination" and len(names) > 1:
@@ -93,6 +93,12 @@ class _Reader:
             if value:
                 return value
         return ""
+
+    def key(self, *names: str) -> str:
+        value = self.text(*names)
+        if not value.isprintable():
+            raise self.bad(names[0], "holds a line's end or another control character")
+        return value
 
     def region(self) -> str:
         value = self.text("cloudRegion", "cloud_region")

@@ -49,11 +49,14 @@ def is_region(name: str) -> bool:
 
 
 def check_place(place: BucketPlace) -> None:
-    """Refuse names that no bucket or region has.
+    """Refuse names that no bucket or region has, and keys that no header takes: errors would quote these.
 
     Raises:
-        BucketFailed: naming it.
+        BucketFailed: naming it, but no key.
     """
+    if not f"{place.access_key}{place.secret_key}{place.session_token}".isprintable():
+        problem = f"the keys of bucket {place.bucket[:100]!r} hold a line's end or another control character"
+        raise BucketFailed(problem, member="secret_id")
     if not _BUCKET.fullmatch(place.bucket):
         raise BucketFailed(f"{place.bucket[:100]!r} is not the name of a bucket")
     if place.region and DIALECTS[place.kind].own_regions and not is_region(place.region):

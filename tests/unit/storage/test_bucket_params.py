@@ -90,6 +90,9 @@ def test_an_endpoint_of_ones_own_is_judged_and_kept_without_its_last_slash() -> 
         ({"bucketName": "b", "name": "f", "secret_id": {}}, "secret_id"),
         ({"bucketName": "b", "name": "f", "overwrite": "maybe"}, "overwrite"),
         ({"bucketName": "b", "name": "f", "endpoint": "ftp://example.org"}, "endpoint"),
+        ({"bucketName": "b", "name": "f", "accessKey": "a\n"}, "accessKey"),
+        ({"bucketName": "b", "name": "f", "secretKey": "s\n"}, "secretKey"),
+        ({"bucketName": "b", "name": "f", "sessionToken": "t\r\n"}, "sessionToken"),
     ],
 )
 def test_what_is_wrong_is_named(params: dict[str, Any], field: str) -> None:

@@ -5,7 +5,7 @@ from contextlib import closing
 import pytest
 
 from gridloom.buckets import BucketPlace
-from gridloom.errors import BucketDenied
+from gridloom.errors import BucketDenied, BucketFailed
 from gridloom.net_guard import PrivateHosts
 from storage.buckets.access import Access
 from storage.buckets.bucket import Bucket
@@ -87,3 +87,10 @@ def test_the_operators_own_bucket_may_be_asked_with_the_variables_keys(
         bucket.put("k", b"x")
         assert (bucket.read("k"), bucket.look("k").size) == (b"x", 1)
         assert "X-Amz-Signature" in bucket.link("k", 60)
+
+
+def test_a_key_that_no_header_takes_is_refused_without_being_quoted() -> None:
+    place = BucketPlace(kind="aws", bucket="b-b", access_key="a", secret_key="s", session_token="swordfish\n")
+    with closing(Bucket(place, ALLOWED)) as bucket, pytest.raises(BucketFailed, match="line's end") as caught:
+        bucket.look("k")
+    assert "swordfish" not in str(caught.value)

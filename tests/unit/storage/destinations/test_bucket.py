@@ -206,7 +206,7 @@ def test_a_crowded_folder_is_not_listed_to_its_end(sender, bucket_server, monkey
 
 
 def test_names_that_no_bucket_takes_are_refused_at_once(sender, bucket_server):
-    for path in ("n" * 1021, f".gridloom/{JOB}.json"):
+    for path in ("n" * 1021, f".gridloom/{JOB}.json", ".gridloom/another.json", ".gridloom"):
         sender.files = [OutputFile(path="a", size=0, key="k"), OutputFile(path=path, size=0, key="k")]
         with pytest.raises(BucketFailed, match=r"longer than|is for the manifests"):
             sender.send()

@@ -104,3 +104,17 @@ def test_a_listing_is_read_no_further_than_it_is_used_and_may_be_stopped() -> No
 
     with pytest.raises(LeaseLost):
         list(find_objects(bucket, ["many/*x"], at_a_time=16, check=check))
+
+
+def test_a_list_of_names_may_be_stopped_between_them() -> None:
+    bucket: Any = Keys("a", "b", "c")
+    seen: list[str] = []
+
+    def check() -> None:
+        if len(seen) == 2:
+            raise LeaseLost("gone")
+
+    with pytest.raises(LeaseLost):
+        for it in find_objects(bucket, ["a", "b", "c"], at_a_time=1, check=check):
+            seen.append(it.path)  # noqa: PERF401 - the check sees it grow
+    assert seen == ["a", "b"]
