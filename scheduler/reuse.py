@@ -20,6 +20,7 @@ from storage.repositories import job_states, reuse
 JOBS_SEEN = 50  #: of those that had the same bytes, the newest
 JOBS_TRIED = 8  #: of those among them that ran the same, the newest
 
+_NAME_CHARS = 64  # of a parameter's in a note, which every task keeps
 _NONE = ReuseNote(reason="no earlier task of yours had these bytes, or its result is no longer kept")
 _GONE = ReuseNote(reason="the result of the same is no longer kept")
 _NO_DIGEST = ReuseNote(reason="the chunk has no digest")
@@ -76,7 +77,7 @@ def _differs(earlier: AnyRow, wanted: PlannedStage) -> ReuseNote | None:
         apps = " now, ".join(f"{it.component.name}@{it.component.version}" for it in (now, then))
         return ReuseNote(reason=f"the app's archive is another: {apps} in job {earlier.id}")
     if canonical(then.params) != canonical(now.params):
-        names = ", ".join(differing(then.params, now.params)[:5])
+        names = ", ".join(it[:_NAME_CHARS] for it in differing(then.params, now.params)[:5])
         return ReuseNote(reason=f"the app's parameters differ from those of job {earlier.id}: {names}")
     return None
 

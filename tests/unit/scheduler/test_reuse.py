@@ -76,6 +76,8 @@ def test_what_differs_is_named(fabric):
     assert wished(fabric, ["a"], **same, params={"case": "upper", "n": 1})[0].note.reason == (
         f"the app's parameters differ from those of job {earlier}: n"
     )
+    long = {"case": "upper", "n" * 10_000: 1}
+    assert len(wished(fabric, ["a"], **same, params=long)[0].note.reason) < 200
     assert wished(fabric, ["a"], **same, archive="a2", version="1.1")[0].note.reason == (
         f"the app's archive is another: shout@1.1 now, shout@1.0 in job {earlier}"
     )
