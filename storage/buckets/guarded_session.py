@@ -67,7 +67,7 @@ class GuardedSession(URLLib3Session):  # type: ignore[misc]  # botocore is not a
             raise HTTPClientError(error=error) from None
         except HTTPClientError as error:
             cause = error.kwargs.get("error")
-            if isinstance(cause, AddressRefused):
+            if isinstance(cause, AddressRefused | Failure):
                 raise cause from None
             raise
         finally:
@@ -97,7 +97,7 @@ class _Deadline:
 
     def recv_into(self, *args: Any) -> int:
         if time.monotonic() > self.until:
-            raise TimeoutError("the answer takes too long")
+            raise Failure(message="the server drips its answer", unreachable=True)
         return super().recv_into(*args)  # type: ignore[misc,no-any-return]
 
 
