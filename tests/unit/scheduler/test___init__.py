@@ -26,10 +26,10 @@ from gridloom.states import JOB_FINAL, TASK_LEASED, EndReason, JobState, Stage, 
 from scheduler import ending
 from scheduler.delivery import redeliver
 from scheduler.dispatch import Dispatcher
+from storage.db import Database
 from storage.repositories import tasks as task_rows
 from storage.tables import attempts, jobs, tasks
 from tests.fixtures.fabric import Fabric, chunk, file, plan_of, result, stage_of
-from tests.fixtures.tables import open_database
 
 MOST_CHUNKS = 4
 LONG_AGO = datetime.now(UTC) - timedelta(hours=1)
@@ -42,6 +42,7 @@ REASONS = st.sampled_from(
         EndReason.OUT_OF_MEMORY,
     ]
 )
+ALL_ROWS = {table: select(table) for table in (attempts, jobs, tasks)}
 PASSTHROUGH = {"partitioner": stage_of(passthrough=True), "source": SourceSpec(descriptor="bypass")}
 
 
@@ -74,11 +75,12 @@ class Weather(RuleBasedStateMachine):
     """The rules are what may happen; the invariants what must hold after each."""
 
     leases = Bundle("leases")
+    made: Path  #: of a database whose tables are empty
 
     def __init__(self):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="gl-weather-"))
-        self.database = open_database(f"sqlite:///{self.folder / 'db'}")
+        self.database = Database(f"sqlite:///{shutil.copy(self.made, self.folder / 'db')}")
         self.fabric = Fabric(self.database, infra_retries=4)
         self.queue = Queue()
         self.dispatcher = Dispatcher(self.database, self.queue, self.fabric.settings)
@@ -353,11 +355,16 @@ class Weather(RuleBasedStateMachine):
 
     def rows(self, table):
         with self.database.read() as connection:
-            return list(connection.execute(select(table)))
+            return list(connection.execute(ALL_ROWS[table]))
 
     def row(self, lease):
         where = (lease.job_id, lease.stage, lease.chunk)
         return next((it for it in self.rows(tasks) if (it.job_id, it.stage, it.chunk) == where), None)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _made(sqlite_made):
+    Weather.made = sqlite_made
 
 
 TestWeather = pytest.mark.timeout(300)(Weather.TestCase)
