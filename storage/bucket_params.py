@@ -60,6 +60,9 @@ def parse_bucket_params(
     names = source_names(params) if field == "dataSource" else reader.names()
     if field == "dataDestination" and len(names) > 1:
         raise reader.bad("name", "must be one folder")
+    if field == "dataDestination" and not {".", ".."}.isdisjoint(names[0].split("/")):
+        # Servers refuse these or lead elsewhere, which nobody should learn when all is computed.
+        raise reader.bad("name", "must hold no . or .. between slashes")
     return BucketParams(
         place=place,
         names=names,
@@ -77,7 +80,10 @@ def source_names(params: Mapping[str, Any]) -> tuple[str, ...]:
     reader = _Reader(params, "dataSource.params")
     names = reader.names()
     if not (names and all(name.strip("/") for name in names)):
-        raise reader.bad("name", "is missing: the path of a file, a folder, a pattern, or a list of these")
+        raise reader.bad(
+            "name",
+            "is missing: a file's path, a folder, a pattern (** for the whole bucket) or a list of these",
+        )
     return names
 
 

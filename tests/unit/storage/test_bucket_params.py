@@ -106,6 +106,19 @@ def test_a_destination_is_one_folder() -> None:
         parse({"bucketName": "b", "name": ["a", "b"]}, "dataDestination")
 
 
+@pytest.mark.parametrize("name", ["..", "a/../b", "/./a"])
+def test_a_destination_that_servers_would_refuse_or_move_is_refused_before_the_work(name: str) -> None:
+    with pytest.raises(BadInput, match="name must hold no") as caught:
+        parse({"bucketName": "b", "name": name}, "dataDestination")
+    assert caught.value.field == "dataDestination.params.name"
+    assert parse({"bucketName": "b", "name": name}).names == (name,)
+
+
+def test_who_names_nothing_of_a_source_is_told_how_to_name_all() -> None:
+    with pytest.raises(BadInput, match=r"\*\* for the whole bucket"):
+        parse({"bucketName": "b", "name": "/"})
+
+
 _ANY = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=4)
 _NAMES = (
     "bucketName",
