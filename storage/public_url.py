@@ -24,5 +24,7 @@ def check_url(url: Any, allow: PrivateHosts) -> httpx.URL:
         raise BadInput("the URL must not hold credentials; use the params username and password")
     literal = literal_address(parsed.host)
     if literal is not None and not allow.allow(parsed.host, literal):
-        raise BadInput(f"{parsed.host} is in a private network, which this fabric does not fetch from")
+        raise BadInput(
+            f"{parsed.host} is in a private network; the operator can allow it with GRIDLOOM_ALLOW_PRIVATE_HOSTS"
+        )
     return parsed

@@ -20,7 +20,7 @@ def test_a_public_url_is_parsed() -> None:
         ("ftp://example.org/", "must begin with http"),
         ("http://", "must begin with http"),
         ("http://me:secret@example.org/", "must not hold credentials"),
-        ("http://127.1/", "private network"),
+        ("http://127.1/", "private network; the operator can allow it with GRIDLOOM_ALLOW_PRIVATE_HOSTS"),
         ("http://[::ffff:10.0.0.1]/", "private network"),
     ],
 )
