@@ -163,7 +163,10 @@ def explain(failure: Failure, place: BucketPlace, permission: Permission, key: s
         return BucketFull(f"{what}: there is no space left ({detail})")
     if failure.busy:
         return BucketUnavailable(f"{what}: {_server(place)} can't be reached or asks for patience ({detail})")
-    return _refused(failure, place, permission, what, detail)
+    refused = _refused(failure, place, permission, what, detail)
+    if key and failure.status == 400:
+        refused.member = refused.member or "name"
+    return refused
 
 
 def _refused(

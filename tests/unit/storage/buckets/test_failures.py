@@ -67,6 +67,13 @@ def test_a_certificate_that_is_not_trusted_is_worth_asking_the_other_client() ->
     assert of_store(GenericError(text.replace("certificate", "answer"))).busy
 
 
+def test_a_key_that_the_server_does_not_take_is_the_name_that_was_given() -> None:
+    failure = Failure(status=400, code="InvalidRequest", message="Invalid Request")
+    error = explain(failure, PLACE, "read", "a/../b")
+    assert isinstance(error, BucketFailed)
+    assert error.member == "name"
+
+
 def test_a_bucket_without_keys_is_told_to_need_a_secret() -> None:
     error = explain(Failure(status=403), PLACE.model_copy(update={"access_key": ""}), "write", "k")
     assert isinstance(error, BucketDenied)
