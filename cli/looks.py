@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 source = command_group("source")
 destination = command_group("destination")
 
-Place = Annotated[
-    str,
-    typer.Argument(metavar="PLACE", help=f"{ends.SPELLING}, an http(s) URL, or JSON.", show_default=False),
-]
+_SOURCES, _DESTINATIONS = f"{ends.SPELLING}, an http(s) URL, or JSON", f"{ends.SPELLING}, or JSON"
+Source = Annotated[str, typer.Argument(metavar="PLACE", help=f"{_SOURCES}.", show_default=False)]
+Destination = Annotated[str, typer.Argument(metavar="PLACE", help=f"{_DESTINATIONS}.", show_default=False)]
 Files = Annotated[bool, typer.Option("--files", help="List its files too.")]
 Path = Annotated[
     str,
@@ -44,7 +43,7 @@ _ANSWERS = {True: "yes", False: "no", None: "not tried"}
 @source.command("test")
 def look_at_source(  # noqa: PLR0913 (one for each option)
     context: typer.Context,
-    place: Place,
+    place: Source,
     *,
     secret: ends.Secret = "",
     region: ends.Region = "",
@@ -60,7 +59,7 @@ def look_at_source(  # noqa: PLR0913 (one for each option)
 
     Example: gridloom source test s3://books/2024/ --secret library --files
     """
-    end = _end(place, ends.BucketOptions(secret=secret, region=region, endpoint=endpoint))
+    end = _end(place, _SOURCES, ends.BucketOptions(secret=secret, region=region, endpoint=endpoint))
     listed = bool(files or path or after)
     with context.obj.client() as client:
         found = client.test_data_source(end, list_files=listed, path=path, after=after, limit=limit)
@@ -72,7 +71,7 @@ def look_at_source(  # noqa: PLR0913 (one for each option)
 @destination.command("test")
 def look_at_destination(  # noqa: PLR0913 (one for each option)
     context: typer.Context,
-    place: Place,
+    place: Destination,
     *,
     secret: ends.Secret = "",
     region: ends.Region = "",
@@ -90,7 +89,7 @@ def look_at_destination(  # noqa: PLR0913 (one for each option)
 
     Example: gridloom destination test gcp://results/run-7 --secret lake
     """
-    end = _end(place, ends.BucketOptions(secret=secret, region=region, endpoint=endpoint))
+    end = _end(place, _DESTINATIONS, ends.BucketOptions(secret=secret, region=region, endpoint=endpoint))
     listed = bool(files or path or after)
     with context.obj.client() as client:
         found = client.test_data_destination(end, list_files=listed, path=path, after=after, limit=limit)
@@ -99,10 +98,10 @@ def look_at_destination(  # noqa: PLR0913 (one for each option)
         raise typer.Exit(1)
 
 
-def _end(place: str, options: ends.BucketOptions) -> ends.Json:
+def _end(place: str, spellings: str, options: ends.BucketOptions) -> ends.Json:
     end = ends.read_end(place, options)
     if end is None:
-        raise BadInput(f"{place}: write {ends.SPELLING}, an http(s) URL, or JSON")
+        raise BadInput(f"{place}: write {spellings}")
     return end
 
 

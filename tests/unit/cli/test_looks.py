@@ -68,6 +68,12 @@ def test_what_a_job_could_not_do_is_an_error(fabric, gridloom, command, missing,
     assert fabric.bodies("POST", PATH)[0][member]["dataSourceDescriptor"] == "gcp"
 
 
+def test_only_sources_are_said_to_be_urls(gridloom):
+    assert "http(s)" in gridloom("source", "test", "--help")[1]
+    assert "http(s)" not in gridloom("destination", "test", "--help")[1]
+    assert "http(s)" not in gridloom("destination", "test", "results")[2]
+
+
 def test_a_file_of_this_machine_is_no_place(gridloom):
     code, _, err = gridloom("source", "test", "notes.txt")
     assert code == 1
