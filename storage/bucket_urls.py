@@ -1,12 +1,12 @@
 """URLs of stores in buckets: s3://BUCKET/PREFIX?endpoint=URL&region=NAME&kind=KIND&public_endpoint=URL."""
 
 from dataclasses import dataclass
-from typing import get_args
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from gridloom.buckets import BucketKind, BucketPlace
 from gridloom.errors import BadInput, SetupFailed
 from storage.blobs import check_key
+from storage.buckets.dialects import DIALECTS
 
 URL_SETTING, KEY_SETTING, SECRET_SETTING = (
     "GRIDLOOM_STORE_URL",
@@ -76,10 +76,10 @@ def _members(query: str) -> dict[str, str]:
 
 
 def _kind(name: str) -> BucketKind:
-    for kind in get_args(BucketKind):
+    for kind in DIALECTS:
         if name == kind:
-            return kind  # type: ignore[no-any-return]
-    raise _bad(f"has the kind {name[:50]!a}; it is one of {', '.join(get_args(BucketKind))}")
+            return kind
+    raise _bad(f"has the kind {name[:50]!a}; it is one of {', '.join(DIALECTS)}")
 
 
 def _endpoint(members: dict[str, str], name: str) -> str:
