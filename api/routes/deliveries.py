@@ -10,6 +10,7 @@ from api.deps import CallerDep, ContextDep, RequestIdDep
 from api.end_places import check_secret
 from api.job_ends import Columns, check_ends, keep_credentials, stored_source, without_credentials
 from api.json_route import JsonRoute
+from api.routes.jobs import check_live
 from api.shapes.base import GenericResponse
 from api.shapes.sources import RedeliverRequest
 from scheduler import delivery
@@ -46,6 +47,7 @@ def _redeliver(
     made, secrets = without_credentials({"data_source": None, "data_destination": given})
     destination, found = made["data_destination"], secrets["data_destination"]
     check_secret(connection, owner_id, "data_destination", destination or row.data_destination)
+    check_live(connection, context, owner_id)
     delivery.redeliver(connection, row.id, destination, context.settings)
     if destination and (found or destination != row.data_destination):
         keep_credentials(

@@ -145,7 +145,7 @@ def run_job(
             raise BadState(f"job {draft.id} was changed at the same time; run it again")
         if asked:
             idempotency.take(connection, asked, draft.id)
-        _check_live(connection, context, caller)
+        check_live(connection, context, caller.account_id)
         info = draft.template_info | {"app_id": blocks.app_id}
         jobs.change(connection, draft.id, config=config, template_info=info)
         funds.reserve(connection, draft, plan.app.needs, context.settings)
@@ -157,9 +157,10 @@ def run_job(
     return started
 
 
-def _check_live(connection: Connection, context: Context, caller: Caller) -> None:
+def check_live(connection: Connection, context: Context, account_id: str) -> None:
+    """Raise TooMany when no further job of the account may run."""
     limit = context.settings.max_live_jobs
-    if jobs.count_live(connection, caller.account_id) >= limit:
+    if jobs.count_live(connection, account_id) >= limit:
         raise TooMany(f"{limit} jobs of the account run, which is its limit", retry_after_s=_RETRY_AFTER_S)
 
 

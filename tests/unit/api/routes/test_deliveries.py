@@ -94,3 +94,12 @@ def test_only_the_owner_delivers_again_and_only_what_is_there(delivered, draft, 
     assert row_of(hello, job).state == JobState.COMPLETE
     assert "only a job that has ended" in error_of(hello.post(again(draft())))
     assert "run the job again" in error_of(hello.post(again(delivered(output_expires_at=None))))
+
+
+@pytest.mark.parametrize("settings", [{"max_live_jobs": 1}], indirect=True)
+def test_deliveries_count_among_the_jobs_that_run(delivered, hello):
+    first, second = delivered(), delivered()
+    assert hello.post(again(first)).status_code == 200
+    refused = hello.post(again(second))
+    assert "is its limit" in error_of(refused, 429)
+    assert row_of(hello, second).state == JobState.COMPLETE
