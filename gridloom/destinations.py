@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gridloom.buckets import BucketPlace
 
+MANIFESTS = ".gridloom"  #: the folder below a destination's in which the manifests of deliveries lie
+
 
 class DestinationSpec(BaseModel):
     """A destination in a bucket: the published descriptor and its params; only the worker that delivers is told the

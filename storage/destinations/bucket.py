@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import BoundedSemaphore, Lock
 from typing import TextIO
 
+from gridloom.destinations import MANIFESTS
 from gridloom.errors import BucketFailed, BucketUnavailable, ObjectExists, StoreFull, StoreUnavailable
 from gridloom.file_headers import media_type
 from gridloom.wire import OutputFile
@@ -21,8 +22,6 @@ from storage.buckets.bucket import Bucket, ObjectInfo
 from storage.destinations.context import DeliveryContext
 from storage.destinations.present import OWNER, Present
 from storage.side_by_side import SideBySide
-
-MANIFESTS = ".gridloom"  #: the folder below the destination's in which manifests lie
 
 _IN_MEMORY_BYTES = 4 << 20  # larger files go by the disk
 _ON_DISK_AT_A_TIME = 4

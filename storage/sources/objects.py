@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
+from gridloom.destinations import MANIFESTS
 from gridloom.errors import BucketDenied, ObjectMissing
 from storage.buckets.bucket import Bucket, ObjectInfo
 from storage.sources.local_paths import printable
@@ -29,7 +30,8 @@ def find_objects(
 
     A name is that of an object, or else of a folder (all objects below `name/`), or else a pattern; one leading slash
     is left out. Paths are relative to the folder, or to the last one before a pattern's first wildcard; an object that
-    is named itself has its base name. Empty objects that only stand for a folder are left out.
+    is named itself has its base name. Empty objects that only stand for a folder are left out, and so are the manifests of
+    deliveries, which one job writes beside the files that the next one reads.
     `check` is called for every name, page and object listed, and may raise to stop.
 
     Raises:
@@ -96,5 +98,6 @@ def _below(contents: _List, name: str) -> Iterator[SourceObject]:
 def _contents(bucket: Bucket, check: Callable[[], None], prefix: str) -> Iterator[ObjectInfo]:
     for info in bucket.list(prefix, check=check):
         check()
-        if info.size or not info.key.endswith("/"):
+        is_manifest = f"/{MANIFESTS}/" in f"/{info.key.removeprefix(prefix)}"
+        if (info.size or not info.key.endswith("/")) and not is_manifest:
             yield info

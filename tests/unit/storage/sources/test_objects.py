@@ -78,6 +78,12 @@ def test_a_list_unites_its_names_and_has_every_object_once_in_their_order() -> N
     ]
 
 
+def test_what_an_earlier_job_delivered_is_read_without_its_manifest() -> None:
+    bucket = Keys("out/.gridloom/job.json", "out/a.gridloom/b", "out/x/.gridloom/job.json")
+    assert found(bucket, "out") == found(bucket, "out/**") == {"out/a.gridloom/b": "a.gridloom/b"}
+    assert found(bucket, "out/.gridloom/") == {"out/.gridloom/job.json": "job.json"}
+
+
 @pytest.mark.parametrize("name", ["nothing", "a/b/c/", "c/*.zip", "a/b/2.txt/"])
 def test_a_name_that_means_nothing_is_named(name: str) -> None:
     with pytest.raises(ObjectMissing, match="holds no object") as caught:
