@@ -94,7 +94,9 @@ def look_at_destination(  # noqa: PLR0913 (one for each option)
     with context.obj.client() as client:
         found = client.test_data_destination(end, list_files=listed, path=path, after=after, limit=limit)
     _tell(found, listed=listed, wide=wide, as_json=as_json)
-    if found.permissions.write is False:
+    # Who may not list can't tell whether a file is there, and no job replaces one unasked.
+    is_blind = found.permissions.list is False and not end["params"].get("overwrite")
+    if found.permissions.write is False or is_blind:
         raise typer.Exit(1)
 
 

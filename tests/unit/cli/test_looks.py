@@ -56,7 +56,10 @@ def test_files_are_listed_page_by_page(fabric, gridloom):
 
 @pytest.mark.parametrize(
     ("command", "missing", "expected"),
-    [("source", "read", 1), ("source", "list", 0), ("destination", "write", 1), ("destination", "read", 0)],
+    [
+        *(("source", "read", 1), ("source", "list", 0)),
+        *(("destination", "write", 1), ("destination", "list", 1), ("destination", "read", 0)),
+    ],
 )
 def test_what_a_job_could_not_do_is_an_error(fabric, gridloom, command, missing, expected):
     may = {"list": True, "read": True, "write": True, missing: False}
@@ -66,6 +69,12 @@ def test_what_a_job_could_not_do_is_an_error(fabric, gridloom, command, missing,
     assert f"{missing}" in out
     member = "dataSource" if command == "source" else "dataDestination"
     assert fabric.bodies("POST", PATH)[0][member]["dataSourceDescriptor"] == "gcp"
+
+
+def test_who_may_overwrite_need_not_list(fabric, gridloom):
+    fabric.seen_end = FOUND | {"permissions": {"list": False, "read": True, "write": True}}
+    params = '{"bucketName": "books", "overwrite": true}'
+    assert gridloom("destination", "test", f'{{"dataSourceDescriptor": "s3", "params": {params}}}')[0] == 0
 
 
 def test_only_sources_are_said_to_be_urls(gridloom):
