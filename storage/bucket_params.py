@@ -1,6 +1,5 @@
 """What the params of an S3-family source or destination say, in any of their published spellings."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from gridloom.buckets import BucketKind, BucketPlace
 from gridloom.errors import BadInput
 from gridloom.net_guard import PrivateHosts
+from storage.buckets.dialects import is_bucket, is_region
 from storage.descriptors import Descriptor
 from storage.public_url import check_url
 
@@ -19,8 +19,6 @@ KINDS: dict[Descriptor, BucketKind] = {
 }
 _MOST_NAMES = 10_000
 _MAX_NAME_BYTES = 1024  # of a key in S3
-_BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}")
-_REGION = re.compile(r"[A-Za-z0-9-]{0,64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +44,7 @@ def parse_bucket_params(
     bucket = reader.text("bucketName", "bucket_name")
     if not bucket:
         raise reader.bad("bucketName", "is missing")
-    if not _BUCKET.fullmatch(bucket):
+    if not is_bucket(bucket):
         raise reader.bad("bucketName", "must be the plain name of a bucket: letters, digits, dots, - and _")
     place = BucketPlace(
         kind=KINDS[descriptor],
@@ -108,7 +106,7 @@ class _Reader:
 
     def region(self) -> str:
         value = self.text("cloudRegion", "cloud_region")
-        if not _REGION.fullmatch(value):
+        if value and not is_region(value):
             raise self.bad("cloudRegion", "must be a region's name, like eu-west-1")
         return value
 

@@ -43,6 +43,11 @@ DIALECTS: dict[BucketKind, Dialect] = {
 }
 
 
+def is_bucket(name: str) -> bool:
+    """Tell whether a bucket may have this name."""
+    return _BUCKET.fullmatch(name) is not None
+
+
 def is_region(name: str) -> bool:
     """Tell whether a region may have this name."""
     return _REGION.fullmatch(name) is not None
@@ -57,7 +62,7 @@ def check_place(place: BucketPlace) -> None:
     if not f"{place.access_key}{place.secret_key}{place.session_token}".isprintable():
         problem = f"the keys of bucket {place.bucket[:100]!r} hold a line's end or another control character"
         raise BucketFailed(problem, member="secret_id")
-    if not _BUCKET.fullmatch(place.bucket):
+    if not is_bucket(place.bucket):
         raise BucketFailed(f"{place.bucket[:100]!r} is not the name of a bucket")
     if place.region and DIALECTS[place.kind].own_regions and not is_region(place.region):
         raise BucketFailed(f"{place.region[:100]!r} is not the name of a region")
