@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
-from secrets import token_urlsafe
+from secrets import token_hex
 from typing import Annotated
 
 import typer
@@ -38,7 +38,7 @@ def add(
     Example: gridloom admin coupon add 100 --code SPRING-2027 --uses 50 --expires 90d
     """
     with context.obj.client() as client:
-        made = client.create_coupon(code or token_urlsafe(12), amount, uses=uses, expires_at=expires)
+        made = client.create_coupon(code or token_hex(12), amount, uses=uses, expires_at=expires)
     show(made.raw, made.code, as_json=as_json)
 
 

@@ -21,7 +21,7 @@ def check_url(url: Any, allow: PrivateHosts) -> httpx.URL:
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise BadInput("the URL must begin with http:// or https:// and name a host")
     if parsed.userinfo:
-        raise BadInput("the URL must not hold credentials; use the params username and password")
+        raise BadInput("the URL must not hold credentials; the params have members for them")
     literal = literal_address(parsed.host)
     if literal is not None and not allow.allow(parsed.host, literal):
         raise BadInput(

@@ -20,6 +20,7 @@ def test_a_coupon_without_a_code_gets_one_that_nobody_guesses(fabric, gridloom):
     first, second = (it["code"] for it in fabric.bodies("POST", "/v1/admin/coupons"))
     assert first != second
     assert len(first) >= 16
+    assert (first + second).isalnum()  # nor may a command take it for an option
 
 
 def test_coupons_are_listed(fabric, gridloom):
