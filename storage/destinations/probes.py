@@ -3,6 +3,7 @@
 import uuid
 from contextlib import closing
 
+from gridloom.destinations import MANIFESTS
 from gridloom.errors import BucketDenied, ObjectMissing
 from gridloom.net_guard import PrivateHosts
 from storage.bucket_params import BucketParams
@@ -23,7 +24,7 @@ def probe_bucket(params: BucketParams, look: Look, allow: PrivateHosts) -> Found
     trials = Trials(params, "dataDestination")
     with closing(open_to_look(params, allow)) as bucket:
         files = files_in(bucket, folder, look, trials)
-        _try_to_write(bucket, f"{folder}.gridloom/probe-{uuid.uuid4()}", trials)
+        _try_to_write(bucket, f"{folder}{MANIFESTS}/probe-{uuid.uuid4()}", trials)
     return Found(
         name=folder.rstrip("/").rpartition("/")[2],
         path=folder,

@@ -24,6 +24,6 @@ def fetch(spec: SourceSpec, into: Path, context: SourceContext) -> None:
         if size > context.limit_bytes:
             problem = f"the uploaded file {path.name!r} has {size} bytes; the limit is {context.limit_bytes}"
             raise AttemptFailed(EndReason.DATA_SOURCE, problem)
-        context.on_progress(context.store.get_file(spec.blob_key, path))
+        context.on_progress(context.store.get_file(spec.blob_key, path, 0, size))
     except BlobMissing as error:
         raise AttemptFailed(EndReason.DATA_SOURCE, f"the uploaded file {path.name!r} is gone") from error
